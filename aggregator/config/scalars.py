@@ -1,0 +1,319 @@
+"""Texts to values: one reader for each kind of scalar that a configuration holds.
+
+A reader gets the text as it was written and returns the exact value, or says what is wrong and what would be right.
+Beside each stands the JSON Schema from which an editor checks the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from aggregator.config.document import shown
+from aggregator.domain.errors import NumberRefused
+from aggregator.domain.numbers import (
+    LIMIT,
+    MAX_DECIMALS,
+    RATE_DECIMALS,
+    RATE_ONE,
+    decimals_of,
+    format_decimal,
+    parse_decimal,
+    parse_rate,
+)
+
+NS_PER_UNIT = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+
+HIGHEST_FEE = RATE_ONE // 10
+"""A tenth, on RATE_DECIMALS. No venue takes that much: a percentage was written for a ratio."""
+
+MAX_WHOLE = 2**63 - 1
+
+_WHOLE = re.compile("[0-9]{1,19}")
+_DURATION = re.compile("([0-9]{1,6})(ms|s|m|h)")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ENVIRONMENT_NAME = re.compile("[A-Z][A-Z0-9_]*")
+_KEY_LIKE = re.compile("(?=.*[0-9])[A-Z0-9]{20,}")
+"""Upper-case letters and digits without a pause: a name could be written so, but is not."""
+
+
+def from_text(read: Callable[[str], object], right: str) -> BeforeValidator:
+    """What `read` makes of a scalar's text. `right` ends the fault of what is no scalar at all."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, str):
+            found = "a mapping" if isinstance(value, dict) else "a list"
+            raise ValueError(f"{found} where a single value belongs, such as {right}")
+        return read(value)
+
+    return BeforeValidator(check)
+
+
+def matching(pattern: str, wanted: str) -> BeforeValidator:
+    """A text that fits a pattern whole. `wanted` says so in words and ends with an example."""
+    compiled = re.compile(pattern)
+
+    def read(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(f"{shown(text)} is not {wanted}")
+        return text
+
+    return from_text(read, wanted)
+
+
+def read_switch(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError(f"{shown(text)} is neither true nor false")
+    return text == "true"
+
+
+def whole_number(lowest: int, highest: int) -> BeforeValidator:
+    wanted = f"a whole number from {lowest} to {highest}"
+
+    def read(text: str) -> int:
+        if not _WHOLE.fullmatch(text) or not lowest <= int(text) <= highest:
+            raise ValueError(f"{shown(text)} is not {wanted}, written in digits only")
+        return int(text)
+
+    return from_text(read, wanted)
+
+
+def read_exact(text: str) -> str:
+    """The same number written plainly: `1e-8` becomes `0.00000001`."""
+    try:
+        too_fine = decimals_of(text) > MAX_DECIMALS
+        value = 0 if too_fine else parse_decimal(text, MAX_DECIMALS)
+    except NumberRefused as error:
+        raise ValueError(f"{shown(text)} is not a positive decimal number such as 0.01") from error
+    if too_fine:
+        raise ValueError(
+            f"{shown(text)} has more than {MAX_DECIMALS} decimals, finer than any price or quantity"
+        )
+    if not value:
+        raise ValueError("0 rules nothing out; remove the key when the venue states no such rule")
+    if value >= LIMIT:
+        raise ValueError(f"{shown(text)} is larger than any price or quantity")
+    return format_decimal(value, MAX_DECIMALS)
+
+
+def read_ratio(text: str) -> int:
+    """A fee on RATE_DECIMALS."""
+    try:
+        ratio = parse_rate(text)
+    except NumberRefused as error:
+        raise ValueError(
+            f"{shown(text)} is not a ratio of at most {RATE_DECIMALS} decimals; write 0.1 % as 0.001"
+        ) from error
+    if ratio > HIGHEST_FEE:
+        raise ValueError(f"{shown(text)} is a ratio above 0.1; write 0.1 % as 0.001")
+    return ratio
+
+
+def read_duration(text: str) -> int | None:
+    """ns; None for `off`."""
+    if text == "off":
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{shown(text)} is not a duration; write 500ms, 10s, 2m, 24h, or off")
+    duration_ns = int(match.group(1)) * NS_PER_UNIT[match.group(2)]
+    if not duration_ns:
+        raise ValueError(f"{shown(text)} lets nothing pass; write off to switch the test off")
+    return duration_ns
+
+
+def read_day(text: str) -> date:
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{shown(text)} is not a day of the calendar") from error
+    raise ValueError(f"{shown(text)} is not a day; write it as 2022-11-11")
+
+
+def address(*schemes: str) -> BeforeValidator:
+    example = f"{schemes[0]}://example.org/path"
+
+    def read(text: str) -> str:
+        try:
+            # urlsplit drops blanks inside, and reads the port only when asked.
+            parts = urlsplit(text if text.isprintable() and " " not in text else "")
+            is_sound = parts.scheme in schemes and parts.hostname and parts.port != 0 and not parts.fragment
+            has_credentials = "@" in parts.netloc
+        except ValueError:
+            is_sound, has_credentials = False, "@" in text
+        if has_credentials:
+            raise ValueError(
+                "an address with a user name or password in it; secrets are named under `secrets`"
+            )
+        if not is_sound:
+            raise ValueError(f"{shown(text)} is not an address such as {example}")
+        return text
+
+    return from_text(read, example)
+
+
+def read_environment_name(text: str) -> str:
+    """The text is never repeated in a fault: it may be the secret itself."""
+    if _ENVIRONMENT_NAME.fullmatch(text) and not _KEY_LIKE.fullmatch(text):
+        return text
+    if len(text) >= 16:
+        raise ValueError(
+            "this looks like the secret itself; put it in an environment variable and write that one's name here, "
+            "such as BINANCE_API_KEY (and replace the secret: it has been in a file)"
+        )
+    raise ValueError("not a name of an environment variable: capitals, digits and _, such as BINANCE_API_KEY")
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _any_is_none(value: object) -> object:
+    if isinstance(value, str) and value != "any":
+        raise ValueError(f"{shown(value)} is neither `any` nor a list such as [USDT, USDC]")
+    return None if value == "any" else value
+
+
+_POSITIVE_DECIMAL = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$"
+_ASSET = r"[^\s/a-z]{1,32}"
+_NOT_BLANK = r"\S(.{0,198}\S)?"
+
+# Each `examples` is accepted by its own reader; a test holds that.
+Text = Annotated[
+    str,
+    matching(_NOT_BLANK, "a text of at most 200 characters on one line, such as Binance"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NOT_BLANK}$", "examples": ["Binance"]}),
+]
+VenueId = Annotated[
+    str,
+    matching("[a-z][a-z0-9_]{0,31}", "a venue id of small letters, digits and _, such as gateio"),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]{0,31}$", "examples": ["gateio"]}),
+]
+ConnectorName = Annotated[
+    str,
+    matching("[a-z][a-z_]{0,31}", "a connector's name of small letters and _, such as binance"),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z_]{0,31}$", "examples": ["binance"]}),
+]
+Asset = Annotated[
+    str,
+    matching(_ASSET, "an asset in capitals, such as USDT"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ASSET}$", "examples": ["USDT"]}),
+]
+Quotes = Annotated[
+    tuple[Asset, ...] | None,
+    BeforeValidator(_any_is_none),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "any"},
+                {"type": "array", "minItems": 1, "items": {"type": "string", "pattern": f"^{_ASSET}$"}},
+            ],
+            "examples": [["USDT", "USDC"], "any"],
+        }
+    ),
+]
+InstrumentName = Annotated[
+    str,
+    matching(f"{_ASSET}/{_ASSET}", "an instrument, base and quote in capitals, such as BTC/USDT"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ASSET}/{_ASSET}$", "examples": ["BTC/USDT"]}),
+]
+Symbol = Annotated[
+    str,
+    matching(r"\S{1,64}", "a symbol as the venue spells it, such as BTCUSDT"),
+    WithJsonSchema({"type": "string", "pattern": r"^\S{1,64}$", "examples": ["BTCUSDT"]}),
+]
+Exact = Annotated[
+    str,
+    from_text(read_exact, "0.01"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _POSITIVE_DECIMAL},
+                {"type": "number", "exclusiveMinimum": 0},
+            ],
+            "examples": ["0.01"],
+        }
+    ),
+]
+Ratio = Annotated[
+    int,
+    from_text(read_ratio, "0.001"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _POSITIVE_DECIMAL},
+                {"type": "number", "minimum": 0, "maximum": 0.1},
+            ],
+            "examples": ["0.001"],
+        }
+    ),
+]
+Duration = Annotated[
+    int | None,
+    from_text(read_duration, "10s"),
+    WithJsonSchema({"type": "string", "pattern": "^([0-9]{1,6}(ms|s|m|h)|off)$", "examples": ["10s"]}),
+]
+Switch = Annotated[
+    bool, from_text(read_switch, "true"), WithJsonSchema({"type": "boolean", "examples": ["true"]})
+]
+Count = Annotated[
+    int,
+    whole_number(1, 10**9),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10**9, "examples": ["10"]}),
+]
+Rate = Annotated[
+    int,
+    whole_number(1, 1000),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000, "examples": ["10"]}),
+]
+Decimals = Annotated[
+    int,
+    whole_number(0, MAX_DECIMALS),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_DECIMALS, "examples": ["8"]}),
+]
+Port = Annotated[
+    int,
+    whole_number(0, 65535),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 65535, "examples": ["8080"]}),
+]
+Seed = Annotated[
+    int,
+    whole_number(0, MAX_WHOLE),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_WHOLE, "examples": ["7"]}),
+]
+Day = Annotated[
+    date,
+    from_text(read_day, "2022-11-11"),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2022-11-11"]}),
+]
+StreamAddress = Annotated[
+    str,
+    address("wss", "ws"),
+    WithJsonSchema({"type": "string", "pattern": "^wss?://", "examples": ["wss://example.org/path"]}),
+]
+RestAddress = Annotated[
+    str,
+    address("https", "http"),
+    WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://example.org/path"]}),
+]
+EnvironmentName = Annotated[
+    str,
+    from_text(read_environment_name, "BINANCE_API_KEY"),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z][A-Z0-9_]*$", "examples": ["BINANCE_API_KEY"]}),
+]
+VenueFiles = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}],
+            "examples": ["venues/", ["venues/binance.yaml"]],
+        }
+    ),
+]

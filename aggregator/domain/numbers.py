@@ -1,0 +1,95 @@
+"""Exact numbers: a price or a quantity is an integer on a scale of decimals, never a binary float.
+
+A value of `n` on a scale of `d` decimals means `n / 10**d`. Venues write decimals in many ways
+(`"0.00010000"`, `1e-05`, `100`); all of them are read from their text, so that no digit is lost.
+"""
+
+from __future__ import annotations
+
+import re
+
+from aggregator.domain.errors import NumberRefused
+
+MAX_DECIMALS = 24
+"""The finest scale. The finest price that a real market list carried was on 15 decimals."""
+
+LIMIT = 10**48
+"""No value on any scale reaches this; what does is not a price or a quantity but noise."""
+
+MAX_TEXT = 64
+"""Longer texts are refused unread: no venue writes a number so."""
+
+RATE_DECIMALS = 8
+"""Scale of fees and other ratios: 0.1 % is 100_000."""
+
+RATE_ONE: int = 10**RATE_DECIMALS
+
+POWERS: tuple[int, ...] = tuple(10**n for n in range(2 * MAX_DECIMALS + 1))
+"""A notional has the decimals of a price and of a quantity together, hence twice."""
+
+_DECIMAL = re.compile(rb"(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
+
+
+def parse_decimal(text: str | bytes, decimals: int) -> int:
+    """Read a non-negative decimal as a venue writes it, exactly, as an integer on `decimals`.
+
+    Raises NumberRefused for a sign, NaN, infinity, an empty or overlong text, and for a number that
+    has non-zero digits beyond the scale.
+    """
+    raw = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    whole, _, fraction = raw.partition(b".")
+    # The common case, in few steps: digits, perhaps a point, digits. `isdigit` shuts out the signs,
+    # blanks and underscores that `int` would let pass.
+    digits = whole + fraction
+    if digits.isdigit() and whole and len(fraction) <= decimals and len(digits) <= MAX_TEXT:
+        return int(digits) * POWERS[decimals - len(fraction)]
+    return _parse_unusual(raw, decimals)
+
+
+def _parse_unusual(raw: bytes, decimals: int) -> int:
+    """Exponents, and zeros beyond the scale."""
+    if len(raw) > MAX_TEXT:
+        raise NumberRefused(f"a number of {len(raw)} characters; at most {MAX_TEXT} are read")
+    match = _DECIMAL.fullmatch(raw)
+    if match is None:
+        raise NumberRefused(f"{_shown(raw)} is not a non-negative decimal number")
+    whole, fraction, exponent = match.group(1), match.group(2) or b"", int(match.group(3) or 0)
+    shift = decimals - len(fraction) + exponent
+    value = int(whole + fraction)
+    if shift >= 0:
+        if shift >= len(POWERS):
+            raise NumberRefused(f"{_shown(raw)} is too large for a price or a quantity")
+        return value * POWERS[shift]
+    value, lost = divmod(value, 10 ** min(-shift, 2 * MAX_TEXT))
+    if lost:
+        raise NumberRefused(f"{_shown(raw)} is finer than this instrument's {decimals} decimals")
+    return value
+
+
+def parse_rate(text: str) -> int:
+    """Read a ratio such as a fee (`0.001` is 0.1 %) on RATE_DECIMALS."""
+    return parse_decimal(text, RATE_DECIMALS)
+
+
+def decimals_of(text: str) -> int:
+    """How many decimals the number needs, written without trailing zeros: `"0.0100"` needs 2."""
+    match = _DECIMAL.fullmatch(text.encode())
+    if match is None:
+        raise NumberRefused(f"{_shown(text.encode())} is not a non-negative decimal number")
+    fraction, exponent = match.group(2) or b"", int(match.group(3) or 0)
+    digits = (match.group(1) + fraction).rstrip(b"0")
+    trailing = len(match.group(1)) + len(fraction) - len(digits)
+    return max(0, len(fraction) - exponent - trailing) if digits else 0
+
+
+def format_decimal(value: int, decimals: int) -> str:
+    """Write a value plainly: no exponent, no trailing zeros, `"0"` for zero."""
+    sign, value = ("-", -value) if value < 0 else ("", value)
+    whole, fraction = divmod(value, 10**decimals)
+    if not fraction:
+        return f"{sign}{whole}"
+    return f"{sign}{whole}.{fraction:0{decimals}d}".rstrip("0")
+
+
+def _shown(raw: bytes) -> str:
+    return repr(raw[:MAX_TEXT].decode("utf-8", "replace"))

@@ -1,0 +1,79 @@
+"""Every venue's book of every instrument: the market as the engine knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from aggregator.books.consolidated import ConsolidatedDepth, View, consolidate
+from aggregator.books.venue_book import VenueBook
+from aggregator.domain.events import (
+    BookDelta,
+    BookLost,
+    BookSnapshot,
+    BookUnchanged,
+    FrameRejected,
+    ListingsRead,
+    MarketEvent,
+)
+from aggregator.domain.instrument import Listing
+
+BOOK_EVENTS = (BookDelta, BookSnapshot, BookUnchanged, BookLost)
+"""The most frequent first."""
+
+
+class Market:
+    """Books by instrument, then by venue. A book exists from the moment that its listing is known."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, dict[str, VenueBook]] = {}
+
+    def __iter__(self) -> Iterator[VenueBook]:
+        return (book for venues in self._books.values() for book in venues.values())
+
+    def apply(self, event: MarketEvent) -> VenueBook | None:
+        """Take in one event; returns the book that it touched, if any."""
+        if isinstance(event, BOOK_EVENTS):
+            book = self._books[event.instrument][event.venue]
+            book.apply(event)
+            return book
+        if isinstance(event, ListingsRead):
+            for listing in event.listings:
+                self.add(listing)
+        elif isinstance(event, FrameRejected) and event.instrument is not None:
+            book = self._books[event.instrument][event.venue]
+            book.counters.rejected_frames += 1
+            return book
+        return None
+
+    def add(self, listing: Listing) -> None:
+        """Add a listing; one that is known keeps its book and gets the new rules."""
+        venues = self._books.setdefault(listing.instrument.name, {})
+        book = venues.get(listing.venue)
+        if book is None:
+            venues[listing.venue] = VenueBook(listing)
+        else:
+            book.listing = listing
+
+    @property
+    def instruments(self) -> list[str]:
+        return sorted(self._books)
+
+    def books(self, instrument: str) -> dict[str, VenueBook]:
+        """This instrument's books by venue. Raises KeyError for an instrument that is listed nowhere."""
+        return self._books[instrument]
+
+    def consolidated(
+        self,
+        instrument: str,
+        depth: int | None = None,
+        view: View = View.GROSS,
+        venues: Iterable[str] | None = None,
+    ) -> ConsolidatedDepth:
+        """The merged book, of all venues or of those named. Raises KeyError as `books` does."""
+        books = self._books[instrument]
+        chosen = books.values() if venues is None else [books[venue] for venue in venues if venue in books]
+        return consolidate(next(iter(books.values())).listing.instrument, chosen, depth, view)
+
+    def check(self) -> None:
+        for book in self:
+            book.check()

@@ -1,0 +1,1 @@
+"""Binance Spot, and Binance.US, which differs in configuration only."""

@@ -1,0 +1,94 @@
+"""What a venue's protocol says to the aggregator, and what it may ask of the world.
+
+A venue's part is pure: it is handed bytes and the time, and answers with events, or with requests that
+someone else carries out. It opens nothing, awaits nothing and reads no clock, so the same object runs on
+sockets, in a replay, in simulation and under a fuzzer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from aggregator.domain.events import BookDelta, MarketEvent
+from connectors.books import Books
+from connectors.sequencing import PreviousId, UpdateRange
+
+
+class Send(NamedTuple):
+    """A text frame for the venue."""
+
+    text: str
+
+
+class Fetch(NamedTuple):
+    """A GET of `path` (with its query) at the venue's REST endpoint. `weight` is its cost in the venue's
+    request budget. Every fetch is answered by one reply, whatever becomes of it."""
+
+    path: str
+    weight: int = 1
+
+
+class Reconnect(NamedTuple):
+    """Open another connection in place of this one, for the reason given."""
+
+    reason: str
+
+
+Request = Send | Fetch | Reconnect
+
+
+class Reply(NamedTuple):
+    """What came of a fetch. `status` is HTTP's, or 0 when no answer came; then `body` says why."""
+
+    url: str
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+class Answer(NamedTuple):
+    """What a frame or a reply came to: events for the aggregator, requests for the world."""
+
+    events: Sequence[MarketEvent] = ()
+    requests: Sequence[Request] = ()
+
+
+NOTHING = Answer()
+
+
+class MarketData(Protocol):
+    """How one venue speaks about its public market data.
+
+    `read` and `read_reply` raise FrameRefused (or NumberRefused) for what the protocol does not explain;
+    they touch no book but the one that the bytes are about. With the symbol of a book in it, FrameRefused
+    says that this book has missed a change.
+    """
+
+    separator: str
+    """What stands between base and quote in the venue's symbols; empty where nothing does."""
+
+    snapshot_after_ns: int
+    """How long after subscribing a book that has no snapshot yet is asked for."""
+
+    def numbering(self) -> UpdateRange[BookDelta] | PreviousId[BookDelta]:
+        """A machine of the kind that numbers this venue's updates."""
+        ...
+
+    def greet(self, now_ns: int) -> Sequence[Request]:
+        """What is due when a connection stands, besides subscriptions."""
+        ...
+
+    def subscribe(self, symbols: Sequence[str], now_ns: int) -> Sequence[Request]: ...
+
+    def ask_snapshot(self, symbol: str, now_ns: int) -> Sequence[Request]:
+        """Ask for one book anew, leaving all others alone."""
+        ...
+
+    def read(self, frame: str | bytes, books: Books, now_ns: int) -> Answer: ...
+
+    def read_reply(self, reply: Reply, books: Books, now_ns: int) -> Answer: ...
+
+    def market_list(self) -> Fetch:
+        """Where the venue's market list is."""
+        ...

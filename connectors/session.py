@@ -1,0 +1,126 @@
+"""One connection's conversation with a venue: the part that is the same for every venue.
+
+It subscribes, asks for snapshots and asks again, gives books up when their connection goes, and keeps
+whatever cannot be understood from harming any book but the one it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from aggregator.domain.errors import AggregatorError, FrameRefused, NumberRefused
+from aggregator.domain.events import BookLost, BookSnapshot, FrameRejected, MarketEvent
+from connectors.books import Books, SnapshotTooOld
+from connectors.contract import Answer, MarketData, Reply, Request
+from connectors.markets import Market, Markets
+from connectors.resync import SECOND, Resyncs
+
+T = TypeVar("T", str | bytes, Reply)
+
+ANSWER_PATIENCE_NS = 10 * SECOND
+
+
+class Session:
+    """Times are ns since the Unix epoch, by our clock. Nothing that a venue can send makes this raise.
+
+    After any call the requests are to be taken and carried out, and `woken` is to be called once
+    `wake_at_ns` has come. `follow` are the symbols to subscribe to; `follow_listed`, when given, adds those
+    of the venue's market list that it accepts.
+    """
+
+    def __init__(
+        self,
+        market_data: MarketData,
+        markets: Markets,
+        follow: Sequence[str] = (),
+        follow_listed: Callable[[Market], bool] | None = None,
+    ) -> None:
+        self.venue = markets.venue
+        self.books = Books(markets, market_data.numbering)
+        self._market_data = market_data
+        self._markets = markets
+        self._follow = list(follow)
+        self._follow_listed = follow_listed
+        self._resyncs = Resyncs(ANSWER_PATIENCE_NS)
+        self._requests: list[Request] = []
+
+    def opened(self, now_ns: int) -> list[MarketEvent]:
+        """A connection stands; nothing was sent on it yet."""
+        self._requests += self._market_data.greet(now_ns)
+        if self._follow_listed is not None:
+            self._requests.append(self._market_data.market_list())
+        return self._subscribe(self._follow, now_ns)
+
+    def received(self, frame: str | bytes, now_ns: int) -> list[MarketEvent]:
+        return self._read(self._market_data.read, frame, now_ns)
+
+    def fetched(self, reply: Reply, now_ns: int) -> list[MarketEvent]:
+        events = self._read(self._market_data.read_reply, reply, now_ns)
+        if self._follow_listed is not None and self._markets.has_list:
+            accepts, self._follow_listed = self._follow_listed, None
+            events += self._subscribe(self._markets.choose(accepts), now_ns)
+        return events
+
+    def closed(self, reason: str, now_ns: int) -> list[MarketEvent]:
+        """The connection is gone, and every book that it carried is lost."""
+        self._resyncs.clear()
+        return [event for book in self.books for event in book.lost(reason, now_ns)]
+
+    def resync(self, symbol: str, reason: str, now_ns: int) -> list[MarketEvent]:
+        """Give this one book up and ask for it anew, leaving all others alone."""
+        book = self.books.get(symbol)
+        return self._settle(Answer(book.lost(reason, now_ns)), now_ns) if book is not None else []
+
+    def woken(self, now_ns: int) -> None:
+        for symbol in self._resyncs.take_due(now_ns):
+            self._requests += self._market_data.ask_snapshot(symbol, now_ns)
+
+    def wake_at_ns(self) -> int | None:
+        return self._resyncs.next_ns()
+
+    def take_requests(self) -> list[Request]:
+        requests, self._requests = self._requests, []
+        return requests
+
+    def _subscribe(self, symbols: Sequence[str], now_ns: int) -> list[MarketEvent]:
+        if symbols:
+            self._requests += self._market_data.subscribe(symbols, now_ns)
+        for symbol in symbols:
+            if not self.books[symbol].is_whole:
+                self._resyncs.plan(symbol, now_ns + self._market_data.snapshot_after_ns)
+        return self.books.announce(now_ns)
+
+    def _read(self, read: Callable[[T, Books, int], Answer], what: T, now_ns: int) -> list[MarketEvent]:
+        try:
+            return self._settle(read(what, self.books, now_ns), now_ns)
+        except SnapshotTooOld as error:
+            self._resyncs.failed(error.symbol, now_ns)
+            return self.books.announce(now_ns)
+        except FrameRefused as error:
+            return self._rejected(error, error.symbol, now_ns)
+        except NumberRefused as error:
+            return self._rejected(error, None, now_ns)
+
+    def _settle(self, answer: Answer, now_ns: int) -> list[MarketEvent]:
+        """Keep account of which books need a snapshot, and hand the events on."""
+        if answer.requests:
+            self._requests += answer.requests
+        for event in answer.events:
+            if isinstance(event, BookLost):
+                self._resyncs.plan(self._markets.symbol_of(event.instrument), now_ns)
+                self.woken(now_ns)
+            elif isinstance(event, BookSnapshot):
+                self._resyncs.done(self._markets.symbol_of(event.instrument))
+        return [*self.books.announce(now_ns), *answer.events]
+
+    def _rejected(self, error: AggregatorError, symbol: str | None, now_ns: int) -> list[MarketEvent]:
+        events = self.books.announce(now_ns)
+        book = self.books.get(symbol) if symbol is not None else None
+        if book is None or symbol is None:
+            return [*events, FrameRejected(self.venue, now_ns, str(error))]
+        lost = book.lost(f"a frame was rejected: {error}", now_ns)
+        events.append(FrameRejected(self.venue, now_ns, str(error), book.listing.instrument.name))
+        if symbol in self._resyncs:
+            self._resyncs.failed(symbol, now_ns)
+        return [*events, *self._settle(Answer(lost), now_ns)]
