@@ -46,9 +46,7 @@ def read_levels(raw: Raw, listing: Listing, columns: int = 2) -> Levels:
     if not levels.prices:
         return NO_LEVELS
     if 0 in levels.prices or max(levels.prices) >= LIMIT or max(levels.quantities) >= LIMIT:
-        raise FrameRefused(
-            f"levels of {listing.symbol}: a price of 0, or a number too large to be one", listing.symbol
-        )
+        raise FrameRefused(f"levels of {listing.symbol}: a price of 0, or a number too large to be one", listing.symbol)
     return levels
 
 

@@ -86,9 +86,7 @@ class Markets:
 
     def adopt(self, market: Market) -> Listing:
         """Make a listing of a row of the market list."""
-        instrument = self._instruments.get(
-            market.base, market.quote, decimals_of(market.tick), decimals_of(market.lot)
-        )
+        instrument = self._instruments.get(market.base, market.quote, decimals_of(market.tick), decimals_of(market.lot))
         both = instrument.widened(instrument.price_decimals + instrument.quantity_decimals, 0)
         return self._keep(
             Listing(

@@ -43,9 +43,7 @@ MAX_SHOWN = 60
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # What YAML allows, less the line breaks that no editor counts and a byte order mark inside the text.
-_NOT_ALLOWED = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 Value: TypeAlias = "str | None | tuple[Value, ...] | dict[str, Value]"
@@ -203,9 +201,7 @@ class _Reader:
 
     def _empty(self) -> Value:
         if () not in self.document.faulted:
-            self.document.faults.append(
-                Fault(Position(1, 1), "the file is empty; write at least its required keys")
-            )
+            self.document.faults.append(Fault(Position(1, 1), "the file is empty; write at least its required keys"))
             self.document.faulted.add(())
         return None
 
@@ -235,9 +231,7 @@ class _Reader:
         if not _is_nothing(event):
             return str(event.value)
         if path:
-            self.document.faults.append(
-                self.document.key_fault(path, "has no value; give one or remove the key")
-            )
+            self.document.faults.append(self.document.key_fault(path, "has no value; give one or remove the key"))
             self.document.faulted.add(path)
         return None
 

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from aggregator.config.document import shown
 from aggregator.domain.errors import NumberRefused
@@ -34,7 +34,9 @@ HIGHEST_FEE = RATE_ONE // 10
 
 MAX_WHOLE = 2**63 - 1
 
-_WHOLE = re.compile("[0-9]{1,19}")
+_WHOLE = re.compile("0|[1-9][0-9]{0,18}")
+"""No leading zero: YAML 1.1 would read `010` as 8."""
+
 _DURATION = re.compile("([0-9]{1,6})(ms|s|m|h)")
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ENVIRONMENT_NAME = re.compile("[A-Z][A-Z0-9_]*")
@@ -91,9 +93,7 @@ def read_exact(text: str) -> str:
     except NumberRefused as error:
         raise ValueError(f"{shown(text)} is not a positive decimal number such as 0.01") from error
     if too_fine:
-        raise ValueError(
-            f"{shown(text)} has more than {MAX_DECIMALS} decimals, finer than any price or quantity"
-        )
+        raise ValueError(f"{shown(text)} has more than {MAX_DECIMALS} decimals, finer than any price or quantity")
     if not value:
         raise ValueError("0 rules nothing out; remove the key when the venue states no such rule")
     if value >= LIMIT:
@@ -148,9 +148,7 @@ def address(*schemes: str) -> BeforeValidator:
         except ValueError:
             is_sound, has_credentials = False, "@" in text
         if has_credentials:
-            raise ValueError(
-                "an address with a user name or password in it; secrets are named under `secrets`"
-            )
+            raise ValueError("an address with a user name or password in it; secrets are named under `secrets`")
         if not is_sound:
             raise ValueError(f"{shown(text)} is not an address such as {example}")
         return text
@@ -206,7 +204,7 @@ Asset = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_ASSET}$", "examples": ["USDT"]}),
 ]
 Quotes = Annotated[
-    tuple[Asset, ...] | None,
+    Annotated[tuple[Asset, ...], Field(min_length=1)] | None,
     BeforeValidator(_any_is_none),
     WithJsonSchema(
         {
@@ -259,9 +257,7 @@ Duration = Annotated[
     from_text(read_duration, "10s"),
     WithJsonSchema({"type": "string", "pattern": "^([0-9]{1,6}(ms|s|m|h)|off)$", "examples": ["10s"]}),
 ]
-Switch = Annotated[
-    bool, from_text(read_switch, "true"), WithJsonSchema({"type": "boolean", "examples": ["true"]})
-]
+Switch = Annotated[bool, from_text(read_switch, "true"), WithJsonSchema({"type": "boolean", "examples": ["true"]})]
 Count = Annotated[
     int,
     whole_number(1, 10**9),
@@ -308,7 +304,7 @@ EnvironmentName = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[A-Z][A-Z0-9_]*$", "examples": ["BINANCE_API_KEY"]}),
 ]
 VenueFiles = Annotated[
-    tuple[Text, ...],
+    Annotated[tuple[Text, ...], Field(min_length=1)],
     BeforeValidator(_listed),
     WithJsonSchema(
         {

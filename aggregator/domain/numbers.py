@@ -60,7 +60,8 @@ def _parse_unusual(raw: bytes, decimals: int) -> int:
         if shift >= len(POWERS):
             raise NumberRefused(f"{_shown(raw)} is too large for a price or a quantity")
         return value * POWERS[shift]
-    value, lost = divmod(value, 10 ** min(-shift, 2 * MAX_TEXT))
+    unit: int = 10 ** min(-shift, MAX_TEXT)  # no text is longer, so no number has more digits to lose
+    value, lost = divmod(value, unit)
     if lost:
         raise NumberRefused(f"{_shown(raw)} is finer than this instrument's {decimals} decimals")
     return value

@@ -1,0 +1,142 @@
+"""A configuration is a process file and the venue files that it names: all of them are sound, or none is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from aggregator.config.document import Document, read_document
+from aggregator.config.schema import json_schema, unreadable
+from aggregator.config.settings import DEFAULT_VENUES, InstrumentScale, Settings, read_settings_file
+from aggregator.config.venues import VenueSettings, read_venue_file
+from aggregator.domain.errors import ConfigurationRefused
+from aggregator.domain.instrument import Instrument
+from aggregator.domain.numbers import decimals_of
+
+Kind: TypeAlias = Literal["aggregator", "venue"]
+
+SUFFIXES = {".yaml", ".yml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """`venues` in the order of their files, `instruments` by name: those listed by hand or given scales."""
+
+    settings: Settings
+    venues: tuple[VenueSettings, ...]
+    instruments: dict[str, Instrument]
+
+    def instrument(self, name: str) -> Instrument:
+        """Also for an instrument that only a venue's market list names."""
+        return self.instruments.get(name) or Instrument.of(*name.split("/"))
+
+
+def load_configuration(path: Path) -> Configuration:
+    """Raises ConfigurationRefused with every fault of all the files."""
+    settings = read_settings_file(path)
+    faults = [*settings.faults]
+    venues = []
+    first: dict[str, str] = {}
+    for file in _venue_files(path, settings.document, faults):
+        reading = read_venue_file(file)
+        faults += reading.faults
+        earlier = first.setdefault(file.stem, reading.file)
+        if first[file.stem] is not reading.file and reading.document:
+            document = reading.document
+            text = f"{file.stem} is described by {earlier} too; keep one of the files"
+            faults.append(document.line(document.fault(("venue",), text)))
+        if reading.record:
+            venues.append(reading.record)
+    scales = settings.record.instruments if settings.record else {}
+    instruments = _instruments(scales, venues)
+    for venue in venues:
+        try:
+            venue.fixed_listings(instruments.__getitem__)
+        except ConfigurationRefused as refused:
+            faults += refused.faults
+    if faults:
+        raise ConfigurationRefused(faults)
+    return Configuration(settings.sound(), tuple(venues), instruments)
+
+
+def check_file(path: Path) -> list[str]:
+    """The faults of a file of either kind; a process file is checked with all the venue files that it names."""
+    try:
+        document = read_document(path.read_bytes(), str(path))
+    except OSError as error:
+        return [unreadable(path, error)]
+    except ConfigurationRefused as refused:
+        return list(refused.faults)
+    if kind_of(path, document) == "venue":
+        return list(read_venue_file(path).faults)
+    try:
+        load_configuration(path)
+    except ConfigurationRefused as refused:
+        return list(refused.faults)
+    return []
+
+
+def kind_of(path: Path, document: Document) -> Kind:
+    """By the keys, so that neither a wrong name nor a missing key makes one kind into the other."""
+    keys = set(document.content) if isinstance(document.content, dict) else set()
+    schemas = json_schemas()
+    of_venue = len(keys & schemas["venue"]["properties"].keys())
+    of_aggregator = len(keys & schemas["aggregator"]["properties"].keys())
+    if of_venue == of_aggregator:
+        return "venue" if path.absolute().parent.name == "venues" else "aggregator"
+    return "venue" if of_venue > of_aggregator else "aggregator"
+
+
+def json_schemas() -> dict[Kind, dict[str, Any]]:
+    """JSON Schema 2020-12 of each kind of file."""
+    return {"aggregator": json_schema(Settings), "venue": json_schema(VenueSettings)}
+
+
+def _venue_files(path: Path, document: Document | None, faults: list[str]) -> Iterator[Path]:
+    """From the document, since a fault elsewhere in it must not hide those of the venue files."""
+    if document is None:
+        return
+    named = document.at(("venues",)) if ("venues",) in document.values else DEFAULT_VENUES
+    single = isinstance(named, str)
+    entries = (named,) if single else named if isinstance(named, tuple) else ()
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, str):
+            continue
+        place = path.parent / entry
+        files = _files_in(place) if place.is_dir() else [place] if place.is_file() else []
+        yield from files
+        if not files:
+            text = f"no venue file at {place}; name a .yaml file, or a folder of them, relative to this file"
+            faults.append(document.line(document.fault(("venues",) if single else ("venues", index), text)))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Without hidden files, which editors leave behind."""
+    return sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
+
+
+def _instruments(scales: dict[str, InstrumentScale], venues: Iterable[VenueSettings]) -> dict[str, Instrument]:
+    instruments = {name: Instrument.of(*name.split("/")) for name in scales}
+    for venue in venues:
+        for rules in venue.listings:
+            instrument = instruments.setdefault(rules.instrument, Instrument.of(*rules.instrument.split("/")))
+            instruments[rules.instrument] = instrument.widened(
+                decimals_of(rules.tick or "0"),
+                max(decimals_of(rules.lot or "0"), decimals_of(rules.minimum_quantity or "0")),
+            )
+    return {name: _rescaled(instrument, scales.get(name)) for name, instrument in instruments.items()}
+
+
+def _rescaled(instrument: Instrument, scale: InstrumentScale | None) -> Instrument:
+    if scale is None:
+        return instrument
+    prices, quantities = scale.price_decimals, scale.quantity_decimals
+    return Instrument(
+        instrument.name,
+        instrument.base,
+        instrument.quote,
+        instrument.price_decimals if prices is None else prices,
+        instrument.quantity_decimals if quantities is None else quantities,
+    )
