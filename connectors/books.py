@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from aggregator.domain.errors import FrameRefused, NumberRefused
@@ -11,6 +12,8 @@ from connectors.markets import Markets
 from connectors.sequencing import PreviousId, SnapshotOnly, TooOld, UpdateRange, Verdict
 
 Numbering = UpdateRange[BookDelta] | PreviousId[BookDelta]
+
+_WORD = re.compile(r"[\w-]+")
 
 
 class SnapshotTooOld(Exception):
@@ -53,6 +56,8 @@ class Book:
         if verdict is Verdict.GAP:
             reason = f"gap: an update follows {previous}, but the book is at {at}"
             return [self._lost(reason, delta.received_ns, gap=True)]
+        if verdict is Verdict.HELD and self._pictures.last is not None:
+            return self.lost("an update came for a book that came as whole pictures", delta.received_ns)
         return []
 
     def spliced(self, snapshot_id: int, snapshot: BookSnapshot) -> list[MarketEvent]:
@@ -66,12 +71,14 @@ class Book:
         return [self._found(snapshot), *held]
 
     def restarted(self, snapshot_id: int, snapshot: BookSnapshot) -> list[MarketEvent]:
+        self._pictures.lose()
         self._numbering.restart(snapshot_id)
         return [self._found(snapshot)]
 
     def pictured(self, order: int, snapshot: BookSnapshot) -> list[MarketEvent]:
         if self._pictures.offer(order) is Verdict.OLD:
             return []
+        self._numbering.lose()
         return [self._found(snapshot)]
 
     def lost(self, reason: str, at_ns: int, *, gap: bool = False) -> list[MarketEvent]:
@@ -115,6 +122,11 @@ class Books:
 
     def get(self, symbol: str) -> Book | None:
         return self._books.get(symbol)
+
+    def named_in(self, text: str) -> str | None:
+        """The instrument whose symbol stands in a venue's own words, if one does and no other."""
+        named = [self._books[word] for word in set(_WORD.findall(text)) if word in self._books]
+        return named[0].listing.instrument.name if len(named) == 1 else None
 
     def announce(self, at_ns: int) -> list[MarketEvent]:
         """What is to be told of books that have come to be since the last call."""

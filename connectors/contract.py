@@ -7,7 +7,7 @@ sockets, in a replay, in simulation and under a fuzzer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from aggregator.domain.events import BookDelta, MarketEvent
@@ -16,9 +16,11 @@ from connectors.sequencing import PreviousId, UpdateRange
 
 
 class Send(NamedTuple):
-    """A text frame for the venue."""
+    """A text frame for the venue. What is urgent, such as the answer to a heartbeat, passes all that waits
+    for its turn."""
 
     text: str
+    urgent: bool = False
 
 
 class Fetch(NamedTuple):
@@ -57,6 +59,23 @@ class Answer(NamedTuple):
 NOTHING = Answer()
 
 
+class Habits(NamedTuple):
+    """What a venue expects of a connection besides its messages. Times in ns; 0 means that there is no such
+    rule.
+
+    `settle_ns` is to pass after connecting before anything is sent, `spacing_ns` between two messages.
+    A connection on which nothing came for `silence_ns` is dead. One older than `life_ns` is about to be
+    cut by the venue. `keepalive` is sent every `keepalive_ns`.
+    """
+
+    silence_ns: int
+    settle_ns: int = 0
+    spacing_ns: int = 0
+    life_ns: int = 0
+    keepalive_ns: int = 0
+    keepalive: Callable[[int], str] | None = None
+
+
 class MarketData(Protocol):
     """How one venue speaks about its public market data.
 
@@ -67,6 +86,8 @@ class MarketData(Protocol):
 
     separator: str
     """What stands between base and quote in the venue's symbols; empty where nothing does."""
+
+    habits: Habits
 
     snapshot_after_ns: int
     """How long after subscribing a book that has no snapshot yet is asked for."""
@@ -91,4 +112,8 @@ class MarketData(Protocol):
 
     def market_list(self) -> Fetch:
         """Where the venue's market list is."""
+        ...
+
+    def clock(self) -> Fetch | None:
+        """Where the venue tells its time; the reply is read as a VenueClock. None where it does not."""
         ...

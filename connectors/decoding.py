@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import zlib
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from aggregator.domain.errors import FrameRefused
 
 T = TypeVar("T")
+
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number that counts or numbers something: an id, levels, decimals."""
+
+TimeMs = Annotated[int, msgspec.Meta(ge=0, le=9 * 10**12)]
+"""A venue's time in ms since the Unix epoch, until the year 2255, so that in ns it fits 64 bits."""
 
 INFLATED_AT_MOST = 16 * 1024 * 1024
 """A frame that inflates to more than this is no market data."""

@@ -67,10 +67,13 @@ def _read_even(text: bytes, count: int, instrument: Instrument) -> Levels | None
         return None
     numbers = text.translate(None, b'[]".').split(b",")
     price_unit, quantity_unit = POWERS[price_shift], POWERS[quantity_shift]
-    return Levels(
-        [int(number) * price_unit for number in numbers[::2]],
-        [int(number) * quantity_unit for number in numbers[1::2]],
-    )
+    try:
+        return Levels(
+            [int(number) * price_unit for number in numbers[::2]],
+            [int(number) * quantity_unit for number in numbers[1::2]],
+        )
+    except ValueError:
+        return None  # a number without digits, or of thousands: it is refused when read one by one
 
 
 def _read_any(text: bytes, count: int, instrument: Instrument, columns: int) -> Levels:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from aggregator.domain.errors import NumberRefused
 from aggregator.domain.instrument import Fees, Instruments, Listing
-from aggregator.domain.numbers import decimals_of
+from aggregator.domain.numbers import MAX_DECIMALS, decimals_of
 
 
 class Market(NamedTuple):
@@ -61,12 +62,19 @@ class Markets:
         return bool(self._list)
 
     def choose(self, accepts: Callable[[Market], bool]) -> list[str]:
-        """The symbols of the market list that are accepted, each listed from now on."""
-        chosen = [market for market in self._list.values() if accepts(market)]
-        for market in chosen:
-            if market.symbol not in self._listings:
-                self.adopt(market)
-        return [market.symbol for market in chosen]
+        """The symbols of the market list that are accepted, each listed from now on. A market whose rules cannot be
+        had on the instrument's scale is left out."""
+        chosen = []
+        for market in self._list.values():
+            if not accepts(market):
+                continue
+            try:
+                if market.symbol not in self._listings:
+                    self.adopt(market)
+            except NumberRefused:
+                continue
+            chosen.append(market.symbol)
+        return chosen
 
     def listing(self, symbol: str) -> Listing | None:
         """The listing of a symbol, made from the market list if need be; None for a symbol that is unknown.
@@ -85,8 +93,11 @@ class Markets:
         return self._keep(Listing(self.venue, symbol, self._instruments.named(symbol), fees=self._fees))
 
     def adopt(self, market: Market) -> Listing:
-        """Make a listing of a row of the market list."""
-        instrument = self._instruments.get(market.base, market.quote, decimals_of(market.tick), decimals_of(market.lot))
+        """Make a listing of a row of the market list. Raises NumberRefused as `listing` does."""
+        price_decimals, quantity_decimals = decimals_of(market.tick), decimals_of(market.lot)
+        if max(price_decimals, quantity_decimals) > MAX_DECIMALS:
+            raise NumberRefused(f"{market.symbol}: tick {market.tick}, lot {market.lot} are finer than any scale")
+        instrument = self._instruments.get(market.base, market.quote, price_decimals, quantity_decimals)
         both = instrument.widened(instrument.price_decimals + instrument.quantity_decimals, 0)
         return self._keep(
             Listing(

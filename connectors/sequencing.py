@@ -72,8 +72,9 @@ class _Numbered(Generic[T]):
             self._hold(_Update(previous, last, payload))
             return Verdict.HELD
         if last <= self.last:
-            return Verdict.OLD
-        if not self.joins(previous, self.last):
+            # From the id that the book is at to that same id: nothing was lost, and nothing is new but the time.
+            return Verdict.NEXT if previous == last == self.last else Verdict.OLD
+        if not self.joins(previous, self.last) and self.last >= 0:
             self.lose()
             self._hold(_Update(previous, last, payload))
             return Verdict.GAP
@@ -104,7 +105,8 @@ class _Numbered(Generic[T]):
         return joined
 
     def restart(self, snapshot_id: int) -> None:
-        """Start from a snapshot that came in the stream: what follows it continues it."""
+        """Start from a snapshot that came in the stream: what follows it continues it. After a negative id that is
+        whatever update comes first."""
         self.last = snapshot_id
         self._held = []
         self._failed_splices = 0

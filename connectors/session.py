@@ -7,10 +7,13 @@ whatever cannot be understood from harming any book but the one it is about.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import TypeVar
 
+from aggregator.config.venues import VenueSettings
 from aggregator.domain.errors import AggregatorError, FrameRefused, NumberRefused
 from aggregator.domain.events import BookLost, BookSnapshot, FrameRejected, MarketEvent
+from aggregator.domain.instrument import Instruments
 from connectors.books import Books, SnapshotTooOld
 from connectors.contract import Answer, MarketData, Reply, Request
 from connectors.markets import Market, Markets
@@ -19,6 +22,20 @@ from connectors.resync import SECOND, Resyncs
 T = TypeVar("T", str | bytes, Reply)
 
 ANSWER_PATIENCE_NS = 10 * SECOND
+
+
+def recorded_session(market_data: MarketData, venue: VenueSettings, instruments: Instruments) -> Session:
+    """A session for recordings of this venue: it follows whatever market the recording holds."""
+    listings = venue.fixed_listings(instruments.listed)
+    markets = Markets(
+        venue.venue,
+        listings,
+        instruments,
+        venue.fee_rates(),
+        separator=market_data.separator,
+        adopts_unlisted=True,
+    )
+    return Session(market_data, markets)
 
 
 class Session:
@@ -61,6 +78,10 @@ class Session:
             accepts, self._follow_listed = self._follow_listed, None
             events += self._subscribe(self._markets.choose(accepts), now_ns)
         return events
+
+    def answered(self, url: str, body: bytes, now_ns: int) -> list[MarketEvent]:
+        """A reply that a recording holds; only good ones are recorded."""
+        return self.fetched(Reply(url, HTTPStatus.OK, body), now_ns)
 
     def closed(self, reason: str, now_ns: int) -> list[MarketEvent]:
         """The connection is gone, and every book that it carried is lost."""

@@ -47,9 +47,7 @@ class MergedSide:
         if self.prices != expected:
             raise BrokenInvariant(f"merged {self.side} side: prices are not sorted, best first and once each")
         if self.quantities != [sum(column) for column in zip(*self.shares.values(), strict=True)]:
-            raise BrokenInvariant(
-                f"merged {self.side} side: quantities are not the sum of the venues' shares"
-            )
+            raise BrokenInvariant(f"merged {self.side} side: quantities are not the sum of the venues' shares")
         if any(quantity <= 0 for quantity in self.quantities):
             raise BrokenInvariant(f"merged {self.side} side: an empty level")
 

@@ -109,8 +109,6 @@ class Ladder:
     def check(self) -> None:
         """Raise BrokenInvariant unless both structures say the same, sorted, positive and once each."""
         if self._prices != sorted(self._quantities):
-            raise BrokenInvariant(
-                f"{self.side} ladder: its prices and its quantities are not of the same levels"
-            )
+            raise BrokenInvariant(f"{self.side} ladder: its prices and its quantities are not of the same levels")
         if self._prices and (self._prices[0] <= 0 or min(self._quantities.values()) <= 0):
             raise BrokenInvariant(f"{self.side} ladder: a price or a quantity is not positive")

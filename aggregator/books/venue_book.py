@@ -35,12 +35,9 @@ class Freshness:
     behind_ns: int = 0
     frozen_ns: int = 0
 
-    def complaint(self, book: VenueBook, now_ns: int) -> str | None:
-        silent, behind, frozen = (
-            now_ns - book.received_ns,
-            now_ns - book.venue_time_ns,
-            now_ns - book.changed_ns,
-        )
+    def complaint(self, book: VenueBook, now_ns: int, clock_offset_ns: int = 0) -> str | None:
+        silent, frozen = now_ns - book.received_ns, now_ns - book.changed_ns
+        behind = now_ns + clock_offset_ns - book.venue_time_ns
         if self.silent_ns and silent > self.silent_ns:
             return f"no frame for {_seconds(silent)}"
         if self.behind_ns and book.venue_time_ns and behind > self.behind_ns:
@@ -119,11 +116,11 @@ class VenueBook:
             self.health = Health.EMPTY
             self.turn(Health.SYNCING, "released from quarantine, a snapshot is awaited", at_ns)
 
-    def judge(self, limits: Freshness, now_ns: int) -> None:
+    def judge(self, limits: Freshness, now_ns: int, clock_offset_ns: int = 0) -> None:
         """Turn a live book stale when one of its clocks stands too long, and back when none does any more."""
         if self.health not in (Health.LIVE, Health.STALE):
             return
-        complaint = limits.complaint(self, now_ns)
+        complaint = limits.complaint(self, now_ns, clock_offset_ns)
         if complaint:
             self.turn(Health.STALE, complaint, now_ns)
         elif self.health is Health.STALE:
@@ -176,9 +173,7 @@ class VenueBook:
         if self.is_live and bid is not None and ask is not None and bid >= ask:
             raise BrokenInvariant(f"{self.venue} {self.listing.symbol}: live although crossed")
         if (self.reason is None) != self.is_live:
-            raise BrokenInvariant(
-                f"{self.venue} {self.listing.symbol}: {self.health} with reason {self.reason!r}"
-            )
+            raise BrokenInvariant(f"{self.venue} {self.listing.symbol}: {self.health} with reason {self.reason!r}")
 
 
 _CONTINUABLE = frozenset({Health.LIVE, Health.STALE, Health.CROSSED, Health.QUARANTINED})

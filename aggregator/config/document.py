@@ -11,8 +11,9 @@ a second document.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 import yaml
@@ -45,8 +46,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What YAML allows, less the line breaks that no editor counts and a byte order mark inside the text.
 _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
+_LINE_END = re.compile("\r\n|\r|\n")
+
 KeyPath: TypeAlias = tuple[str | int, ...]
-Value: TypeAlias = "str | None | tuple[Value, ...] | dict[str, Value]"
+Value: TypeAlias = "str | tuple[Value, ...] | dict[str, Value] | None"
 
 
 class Position(NamedTuple):
@@ -57,7 +60,10 @@ class Position(NamedTuple):
 
 
 class Fault(NamedTuple):
+    """`text` says what is wrong and what would be right, of the value at `path`; `()` is the whole file."""
+
     position: Position
+    path: KeyPath
     text: str
 
 
@@ -66,13 +72,20 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "...")
 
 
+def kind(value: object) -> str:
+    """What a value is, for a fault that must not repeat it."""
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, tuple) else "a single value"
+
+
 def dotted(path: KeyPath) -> str:
     """`listings.3.tick`; lists count from 0."""
     return ".".join(_shown_step(step) for step in path)
 
 
 def _shown_step(step: str | int) -> str:
-    if isinstance(step, int) or (step.isprintable() and len(step) <= MAX_SHOWN):
+    if isinstance(step, int) or (step and step.isprintable() and len(step) <= MAX_SHOWN):
         return str(step)
     return shown(step)
 
@@ -107,51 +120,55 @@ class Document:
     def fault(self, path: KeyPath, text: str) -> Fault:
         """A fault at a value, or at the mapping or list that lacks it."""
         if path in self.values:
-            return Fault(self.values[path], _named(path, text))
+            return Fault(self.values[path], path, text)
+        return self.key_fault(path, text)
+
+    def key_fault(self, path: KeyPath, text: str) -> Fault:
+        """A fault at a key, or at that of the mapping or list that lacks it."""
         holder = path
         while holder and holder not in self.values:
             holder = holder[:-1]
-        return Fault(self._start(holder), _named(path, text))
-
-    def key_fault(self, path: KeyPath, text: str) -> Fault:
-        return Fault(self._start(path), _named(path, text))
+        return Fault(self.keys.get(holder) or self.values.get(holder) or Position(1, 1), path, text)
 
     def line(self, fault: Fault) -> str:
-        return f"{self.file}:{fault.position.line}:{fault.position.column}: {fault.text}"
+        named = f"{dotted(fault.path)}: " if fault.path else ""
+        return f"{self.file}:{fault.position.line}:{fault.position.column}: {named}{fault.text}"
 
     def lines(self, faults: list[Fault]) -> list[str]:
         """In the order in which a reader of the file meets them."""
-        return [self.line(fault) for fault in sorted(faults)]
-
-    def _start(self, path: KeyPath) -> Position:
-        return self.keys.get(path) or self.values.get(path) or Position(1, 1)
+        return [self.line(fault) for fault in sorted(faults, key=lambda fault: fault.position)]
 
 
-def _named(path: KeyPath, text: str) -> str:
-    return f"{dotted(path)}: {text}" if path else text
+class _Unreadable(Exception):
+    """The rest of the file cannot be told apart."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.text)
+        self.fault = fault
 
 
 def read_document(raw: bytes, file: str) -> Document:
     """Raises ConfigurationRefused when the text cannot be read to its end as YAML; lesser faults are kept in the
     document, so that its readers can tell theirs beside them."""
     text = _decoded(raw, file)
-    reader = _Reader(Document(file), yaml.parse(text, Loader=_LOADER))
-    document = reader.document
+    document = Document(file)
     try:
-        content = reader.stream()
+        content = _Reader(document, yaml.parse(text, Loader=_LOADER)).stream()
     except yaml.YAMLError as error:
-        document.faults.append(_syntax_fault(error, text))
-        raise ConfigurationRefused(document.lines(document.faults)) from error
-    return Document(file, content, document.values, document.keys, document.faults, document.faulted)
+        raise ConfigurationRefused(document.lines([*document.faults, _syntax_fault(error, text)])) from error
+    except _Unreadable as unreadable:
+        raise ConfigurationRefused(document.lines([*document.faults, unreadable.fault])) from unreadable
+    return replace(document, content=content)
 
 
 def _decoded(raw: bytes, file: str) -> str:
     if len(raw) > MAX_BYTES:
         raise ConfigurationRefused([f"{file}:1:1: {len(raw)} bytes; at most {MAX_BYTES} are read"])
+    raw = raw.removeprefix(BOM_UTF8)
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode()
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig", "replace")
+        before = raw[: error.start].decode()
         raise ConfigurationRefused(
             [f"{file}:{_place(before)}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"]
         ) from error
@@ -163,7 +180,7 @@ def _decoded(raw: bytes, file: str) -> str:
 
 
 def _place(before: str) -> str:
-    lines = re.split("\r\n|\r|\n", before)
+    lines = _LINE_END.split(before)
     return f"{len(lines)}:{len(lines[-1]) + 1}"
 
 
@@ -174,10 +191,11 @@ def _syntax_fault(error: yaml.YAMLError, text: str) -> Fault:
         problem = f"{problem}, {context} that begins at {begun.line + 1}:{begun.column + 1}"
     mark = getattr(error, "problem_mark", None) or begun
     if mark is None:
-        return Fault(Position(1, 1), f"not YAML: {problem}")
+        return Fault(Position(1, 1), (), f"not YAML: {problem}")
     # What the end of the file lacks is lacking on its last line, not on the one that would follow.
-    last = max(1, len(re.split("\r\n|\r|\n", text.rstrip("\r\n"))))
-    return Fault(Position(min(mark.line + 1, last), mark.column + 1), f"not YAML: {problem}")
+    lines = _LINE_END.split(text.rstrip("\r\n"))
+    position = min(Position(mark.line + 1, mark.column + 1), Position(len(lines), len(lines[-1]) + 1))
+    return Fault(position, (), f"not YAML: {problem}")
 
 
 @dataclass(slots=True)
@@ -196,12 +214,14 @@ class _Reader:
         after = next(self.events)
         if isinstance(after, DocumentStartEvent):
             text = "a second document begins here; write one per file"
-            self.document.faults.append(Fault(_position(after), text))
+            self.document.faults.append(Fault(_position(after), (), text))
         return self._empty() if content is None else content
 
     def _empty(self) -> Value:
         if () not in self.document.faulted:
-            self.document.faults.append(Fault(Position(1, 1), "the file is empty; write at least its required keys"))
+            self.document.faults.append(
+                Fault(Position(1, 1), (), "the file is empty; write at least its required keys")
+            )
             self.document.faulted.add(())
         return None
 
@@ -213,16 +233,18 @@ class _Reader:
     def _value(self, event: NodeEvent, path: KeyPath) -> Value:
         self.document.values[path] = _position(event)
         if isinstance(event, AliasEvent):
-            return self._refuse(path, "aliases are not read; write the value out")
+            self.document.faults.append(self.document.fault(path, "aliases are not read; write the value out"))
+            self.document.faulted.add(path)
+            return None
         if event.anchor:
             self.document.faults.append(self.document.fault(path, "anchors are not read; remove the &name"))
         if getattr(event, "tag", None):
             self.document.faults.append(self.document.fault(path, "tags are not read; remove the !tag"))
         if isinstance(event, ScalarEvent):
             return self._scalar(event, path)
+        # Not skipped but left: libyaml takes quadratic time for what is nested without end.
         if len(path) >= MAX_DEPTH:
-            self._skip(event)
-            return self._refuse(path, f"nested deeper than {MAX_DEPTH} levels, which no key is")
+            raise _Unreadable(self.document.fault(path, f"nested deeper than {MAX_DEPTH} levels; no key is"))
         if isinstance(event, MappingStartEvent):
             return self._mapping(path)
         return self._sequence(path)
@@ -259,26 +281,26 @@ class _Reader:
         position = _position(event)
         if not isinstance(event, ScalarEvent) or event.anchor or event.tag or _is_nothing(event):
             self._skip(event)
-            text = _named(path, "a key must be a plain word, followed by a colon")
-            self.document.faults.append(Fault(position, text))
+            self.document.faults.append(Fault(position, path, "a key must be a plain word, followed by a colon"))
             return None
         key = str(event.value)
         if key in known:
             first = self.document.keys[(*path, key)]
             text = f"given a second time, the first is at {first.line}:{first.column}; keep one"
-            self.document.faults.append(Fault(position, _named((*path, key), text)))
+            self.document.faults.append(Fault(position, (*path, key), text))
             return None
         return key
 
-    def _refuse(self, path: KeyPath, text: str) -> None:
-        self.document.faults.append(self.document.fault(path, text))
-        self.document.faulted.add(path)
-
     def _skip(self, event: NodeEvent) -> None:
-        depth = isinstance(event, CollectionStartEvent)
+        depth = 1 if isinstance(event, CollectionStartEvent) else 0
         while depth:
             inner = next(self.events)
-            depth += isinstance(inner, CollectionStartEvent) - isinstance(inner, CollectionEndEvent)
+            if isinstance(inner, CollectionStartEvent):
+                depth += 1
+            elif isinstance(inner, CollectionEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH:
+                raise _Unreadable(Fault(_position(inner), (), f"nested deeper than {MAX_DEPTH} levels; no key is"))
 
 
 def _is_nothing(event: ScalarEvent) -> bool:
@@ -286,4 +308,5 @@ def _is_nothing(event: ScalarEvent) -> bool:
 
 
 def _position(event: Event) -> Position:
-    return Position(event.start_mark.line + 1, event.start_mark.column + 1)
+    mark = event.start_mark
+    return Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)

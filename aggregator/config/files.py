@@ -29,8 +29,8 @@ class Configuration:
     instruments: dict[str, Instrument]
 
     def instrument(self, name: str) -> Instrument:
-        """Also for an instrument that only a venue's market list names."""
-        return self.instruments.get(name) or Instrument.of(*name.split("/"))
+        """Also one that only a venue's market list or a recording names."""
+        return self.instruments.get(name) or _unscaled(name)
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -42,11 +42,10 @@ def load_configuration(path: Path) -> Configuration:
     for file in _venue_files(path, settings.document, faults):
         reading = read_venue_file(file)
         faults += reading.faults
-        earlier = first.setdefault(file.stem, reading.file)
-        if first[file.stem] is not reading.file and reading.document:
-            document = reading.document
-            text = f"{file.stem} is described by {earlier} too; keep one of the files"
-            faults.append(document.line(document.fault(("venue",), text)))
+        if file.stem in first and reading.document:
+            fault = reading.document.fault(("venue",), f"described by {first[file.stem]} too; keep one of the two")
+            faults.append(reading.document.line(fault))
+        first.setdefault(file.stem, reading.file)
         if reading.record:
             venues.append(reading.record)
     scales = settings.record.instruments if settings.record else {}
@@ -96,7 +95,7 @@ def json_schemas() -> dict[Kind, dict[str, Any]]:
 
 def _venue_files(path: Path, document: Document | None, faults: list[str]) -> Iterator[Path]:
     """From the document, since a fault elsewhere in it must not hide those of the venue files."""
-    if document is None:
+    if document is None or not isinstance(document.content, dict):
         return
     named = document.at(("venues",)) if ("venues",) in document.values else DEFAULT_VENUES
     single = isinstance(named, str)
@@ -104,29 +103,43 @@ def _venue_files(path: Path, document: Document | None, faults: list[str]) -> It
     for index, entry in enumerate(entries):
         if not isinstance(entry, str):
             continue
-        place = path.parent / entry
-        files = _files_in(place) if place.is_dir() else [place] if place.is_file() else []
+        files, wrong = _files_at(path.parent / entry)
         yield from files
-        if not files:
-            text = f"no venue file at {place}; name a .yaml file, or a folder of them, relative to this file"
-            faults.append(document.line(document.fault(("venues",) if single else ("venues", index), text)))
+        if wrong:
+            advice = "name a .yaml file, or a folder of them, relative to this file"
+            fault = document.fault(("venues",) if single else ("venues", index), f"{wrong}; {advice}")
+            faults.append(document.line(fault))
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """Without hidden files, which editors leave behind."""
-    return sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
+def _files_at(place: Path) -> tuple[list[Path], str]:
+    """The venue files at a place, or what is wrong with it. Hidden files are none: editors leave them behind."""
+    try:
+        if place.is_file():
+            return [place], ""
+        if not place.is_dir():
+            return [], f"nothing is at {place}"
+        files = sorted(file for file in place.iterdir() if file.suffix in SUFFIXES and file.name[0] != ".")
+    except OSError as error:
+        return [], f"{place} cannot be read: {error.strerror}"
+    return files, "" if files else f"no venue file is in {place}"
 
 
 def _instruments(scales: dict[str, InstrumentScale], venues: Iterable[VenueSettings]) -> dict[str, Instrument]:
-    instruments = {name: Instrument.of(*name.split("/")) for name in scales}
+    instruments = {name: _unscaled(name) for name in scales}
     for venue in venues:
         for rules in venue.listings:
-            instrument = instruments.setdefault(rules.instrument, Instrument.of(*rules.instrument.split("/")))
+            instrument = instruments.setdefault(rules.instrument, _unscaled(rules.instrument))
             instruments[rules.instrument] = instrument.widened(
                 decimals_of(rules.tick or "0"),
                 max(decimals_of(rules.lot or "0"), decimals_of(rules.minimum_quantity or "0")),
             )
     return {name: _rescaled(instrument, scales.get(name)) for name, instrument in instruments.items()}
+
+
+def _unscaled(name: str) -> Instrument:
+    """A market whose assets no list describes is named by the venue's symbol, which has no slash."""
+    base, _, quote = name.partition("/")
+    return Instrument.of(base, quote) if quote else Instrument(name)
 
 
 def _rescaled(instrument: Instrument, scale: InstrumentScale | None) -> Instrument:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from aggregator.config.document import shown
+from aggregator.config.document import kind, shown
 from aggregator.domain.errors import NumberRefused
 from aggregator.domain.numbers import (
     LIMIT,
@@ -45,23 +45,22 @@ _KEY_LIKE = re.compile("(?=.*[0-9])[A-Z0-9]{20,}")
 
 
 def from_text(read: Callable[[str], object], right: str) -> BeforeValidator:
-    """What `read` makes of a scalar's text. `right` ends the fault of what is no scalar at all."""
+    """What `read` makes of a scalar's text. `right` says in words what belongs there."""
 
     def check(value: object) -> object:
         if not isinstance(value, str):
-            found = "a mapping" if isinstance(value, dict) else "a list"
-            raise ValueError(f"{found} where a single value belongs, such as {right}")
+            raise ValueError(f"{kind(value)} where {right} belongs")
         return read(value)
 
     return BeforeValidator(check)
 
 
 def matching(pattern: str, wanted: str) -> BeforeValidator:
-    """A text that fits a pattern whole. `wanted` says so in words and ends with an example."""
+    """A text that fits a pattern whole. `wanted` says in words what that is."""
     compiled = re.compile(pattern)
 
     def read(text: str) -> str:
-        if not compiled.fullmatch(text):
+        if not compiled.fullmatch(text) or not text.isprintable():
             raise ValueError(f"{shown(text)} is not {wanted}")
         return text
 
@@ -88,16 +87,19 @@ def whole_number(lowest: int, highest: int) -> BeforeValidator:
 def read_exact(text: str) -> str:
     """The same number written plainly: `1e-8` becomes `0.00000001`."""
     try:
-        too_fine = decimals_of(text) > MAX_DECIMALS
-        value = 0 if too_fine else parse_decimal(text, MAX_DECIMALS)
+        decimals = decimals_of(text)
     except NumberRefused as error:
         raise ValueError(f"{shown(text)} is not a positive decimal number such as 0.01") from error
-    if too_fine:
+    if decimals > MAX_DECIMALS:
         raise ValueError(f"{shown(text)} has more than {MAX_DECIMALS} decimals, finer than any price or quantity")
+    try:
+        value = parse_decimal(text, MAX_DECIMALS)
+    except NumberRefused:
+        value = LIMIT
+    if value >= LIMIT:
+        raise ValueError(f"{shown(text)} is longer or larger than any price or quantity")
     if not value:
         raise ValueError("0 rules nothing out; remove the key when the venue states no such rule")
-    if value >= LIMIT:
-        raise ValueError(f"{shown(text)} is larger than any price or quantity")
     return format_decimal(value, MAX_DECIMALS)
 
 
@@ -105,12 +107,11 @@ def read_ratio(text: str) -> int:
     """A fee on RATE_DECIMALS."""
     try:
         ratio = parse_rate(text)
-    except NumberRefused as error:
-        raise ValueError(
-            f"{shown(text)} is not a ratio of at most {RATE_DECIMALS} decimals; write 0.1 % as 0.001"
-        ) from error
+    except NumberRefused:
+        ratio = RATE_ONE
     if ratio > HIGHEST_FEE:
-        raise ValueError(f"{shown(text)} is a ratio above 0.1; write 0.1 % as 0.001")
+        wanted = f"a ratio from 0 to 0.1 of at most {RATE_DECIMALS} decimals"
+        raise ValueError(f"{shown(text)} is not {wanted}; write 0.1 % as 0.001")
     return ratio
 
 
@@ -153,7 +154,7 @@ def address(*schemes: str) -> BeforeValidator:
             raise ValueError(f"{shown(text)} is not an address such as {example}")
         return text
 
-    return from_text(read, example)
+    return from_text(read, f"an address such as {example}")
 
 
 def read_environment_name(text: str) -> str:
@@ -178,14 +179,14 @@ def _any_is_none(value: object) -> object:
     return None if value == "any" else value
 
 
-_POSITIVE_DECIMAL = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$"
+_DECIMAL = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _ASSET = r"[^\s/a-z]{1,32}"
 _NOT_BLANK = r"\S(.{0,198}\S)?"
 
 # Each `examples` is accepted by its own reader; a test holds that.
 Text = Annotated[
     str,
-    matching(_NOT_BLANK, "a text of at most 200 characters on one line, such as Binance"),
+    matching(_NOT_BLANK, "a text on one line, of at most 200 characters"),
     WithJsonSchema({"type": "string", "pattern": f"^{_NOT_BLANK}$", "examples": ["Binance"]}),
 ]
 VenueId = Annotated[
@@ -228,11 +229,11 @@ Symbol = Annotated[
 ]
 Exact = Annotated[
     str,
-    from_text(read_exact, "0.01"),
+    from_text(read_exact, "a decimal number such as 0.01"),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": _POSITIVE_DECIMAL},
+                {"type": "string", "pattern": _DECIMAL},
                 {"type": "number", "exclusiveMinimum": 0},
             ],
             "examples": ["0.01"],
@@ -241,11 +242,11 @@ Exact = Annotated[
 ]
 Ratio = Annotated[
     int,
-    from_text(read_ratio, "0.001"),
+    from_text(read_ratio, "a ratio such as 0.001"),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": _POSITIVE_DECIMAL},
+                {"type": "string", "pattern": _DECIMAL},
                 {"type": "number", "minimum": 0, "maximum": 0.1},
             ],
             "examples": ["0.001"],
@@ -254,38 +255,40 @@ Ratio = Annotated[
 ]
 Duration = Annotated[
     int | None,
-    from_text(read_duration, "10s"),
+    from_text(read_duration, "a duration such as 10s"),
     WithJsonSchema({"type": "string", "pattern": "^([0-9]{1,6}(ms|s|m|h)|off)$", "examples": ["10s"]}),
 ]
-Switch = Annotated[bool, from_text(read_switch, "true"), WithJsonSchema({"type": "boolean", "examples": ["true"]})]
+Switch = Annotated[
+    bool, from_text(read_switch, "true or false"), WithJsonSchema({"type": "boolean", "examples": [True]})
+]
 Count = Annotated[
     int,
     whole_number(1, 10**9),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10**9, "examples": ["10"]}),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10**9, "examples": [10]}),
 ]
 Rate = Annotated[
     int,
     whole_number(1, 1000),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000, "examples": ["10"]}),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000, "examples": [10]}),
 ]
 Decimals = Annotated[
     int,
     whole_number(0, MAX_DECIMALS),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_DECIMALS, "examples": ["8"]}),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_DECIMALS, "examples": [8]}),
 ]
 Port = Annotated[
     int,
     whole_number(0, 65535),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 65535, "examples": ["8080"]}),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 65535, "examples": [8080]}),
 ]
 Seed = Annotated[
     int,
     whole_number(0, MAX_WHOLE),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_WHOLE, "examples": ["7"]}),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_WHOLE, "examples": [7]}),
 ]
 Day = Annotated[
     date,
-    from_text(read_day, "2022-11-11"),
+    from_text(read_day, "a day such as 2022-11-11"),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2022-11-11"]}),
 ]
 StreamAddress = Annotated[
@@ -300,7 +303,7 @@ RestAddress = Annotated[
 ]
 EnvironmentName = Annotated[
     str,
-    from_text(read_environment_name, "BINANCE_API_KEY"),
+    from_text(read_environment_name, "the name of an environment variable such as BINANCE_API_KEY"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z][A-Z0-9_]*$", "examples": ["BINANCE_API_KEY"]}),
 ]
 VenueFiles = Annotated[

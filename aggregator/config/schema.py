@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, core_schema
 
-from aggregator.config.document import Document, Fault, KeyPath, dotted, read_document, shown
+from aggregator.config.document import Document, Fault, KeyPath, kind, read_document, shown
 from aggregator.domain.errors import ConfigurationRefused
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,7 +22,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 class Section(BaseModel):
     """A mapping of a configuration file. Its fields are the keys; their docstrings are what an editor shows."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 class Root(Section):
@@ -77,15 +79,19 @@ def read_text(raw: bytes, file: str, model: type[R], relations: Relations) -> Re
         document = read_document(raw, file)
     except ConfigurationRefused as refused:
         return Reading(file, faults=refused.faults)
-    faults = [*document.faults, *relations(document)]
-    try:
-        record = model.model_validate(document.content)
-    except ValidationError as invalid:
-        faults += _worded(document, model, invalid.errors(include_url=False))
-    else:
-        if not faults:
-            return Reading(file, document, record.read_from(document))
-    return Reading(file, document, faults=tuple(document.lines(faults)))
+    record, errors = _validated(document, model)
+    unknown, meant = _unknown_keys(document, model, errors)
+    wrong = [_fault(document, error, _schema_at(model, error["loc"])) for error in errors if not _is_unknown(error)]
+    # One fault each is enough for a value that the document itself refused, for a key that was only misspelt, and
+    # for a relation of what is wrong by itself.
+    settled = document.faulted | meant
+    wrong = [fault for fault in wrong if fault.path not in settled]
+    settled |= {fault.path for fault in wrong}
+    unrelated = [fault for fault in relations(document) if fault.path not in settled]
+    faults = [*document.faults, *unknown, *wrong, *unrelated]
+    if record is None or faults:
+        return Reading(file, document, faults=tuple(document.lines(faults)))
+    return Reading(file, document, record.read_from(document))
 
 
 def unreadable(path: Path, error: OSError) -> str:
@@ -122,50 +128,60 @@ def _schema_at(model: type[Root], path: KeyPath) -> dict[str, Any]:
         if isinstance(step, int):
             part = part.get("items", {})
         else:
-            part = part.get("properties", {}).get(step) or part.get("additionalProperties") or {}
+            part = part.get("properties", {}).get(step) or next(iter(part.get("patternProperties", {}).values()), {})
         if reference := part.get("$ref"):
             part = root["$defs"][reference.rpartition("/")[2]]
     return part
 
 
-def _worded(document: Document, model: type[Root], errors: list[ErrorDetails]) -> list[Fault]:
-    faults, meant = [], set()
-    for error in errors:
-        path = error["loc"]
-        if error["type"] == "extra_forbidden":
-            known = list(_schema_at(model, path[:-1]).get("properties", {}))
-            near = get_close_matches(str(path[-1]).lower().replace("-", "_"), known, n=1)
-            meant.update((*path[:-1], name) for name in near)
-            advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-            faults.append(document.key_fault(path, f"unknown key; {advice}"))
-    for error in errors:
-        path = error["loc"]
-        # A missing key that was only misspelt, or one whose value the document already refused, is one fault.
-        if error["type"] == "extra_forbidden" or path in meant or path in document.faulted:
-            continue
-        faults.append(_fault(document, error, _schema_at(model, path)))
-    return faults
+def _validated(document: Document, model: type[R]) -> tuple[R | None, list[ErrorDetails]]:
+    try:
+        return model.model_validate(document.content), []
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False)
+        # Pydantic also calls a list too short for the items that it refused.
+        return None, [error for error in errors if error["type"] != "too_short" or not error["input"]]
+
+
+def _is_unknown(error: ErrorDetails) -> bool:
+    return error["type"] == "extra_forbidden"
+
+
+def _unknown_keys(
+    document: Document, model: type[Root], errors: list[ErrorDetails]
+) -> tuple[list[Fault], set[KeyPath]]:
+    """Their faults, and the keys that they were probably meant to be."""
+    faults: list[Fault] = []
+    meant: set[KeyPath] = set()
+    for path in (error["loc"] for error in errors if _is_unknown(error)):
+        known = list(_schema_at(model, path[:-1]).get("properties", {}))
+        near = get_close_matches(str(path[-1]).lower().replace("-", "_"), known, n=1, cutoff=0.7)
+        meant |= {(*path[:-1], name) for name in near} - document.values.keys()
+        advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        faults.append(document.key_fault(path, f"unknown key; {advice}"))
+    return faults, meant
 
 
 def _fault(document: Document, error: ErrorDetails, rule: dict[str, Any]) -> Fault:
-    path, found = error["loc"], _kind(error["input"])
+    path, found = error["loc"], error["input"]
     if path and path[-1] == "[key]":
         return document.key_fault(path[:-1], str(error["ctx"]["error"]))
     match error["type"]:
         case "value_error":
-            return document.fault(path, str(error["ctx"]["error"]))
+            # A list of one may be written as that one alone, which then has no place in a list.
+            return document.fault(path if path in document.values else path[:-1], str(error["ctx"]["error"]))
         case "missing":
             return missing(document, path, *rule.get("properties", ()), example=_example(rule))
         case "literal_error":
-            one_of = ", ".join(rule["enum"])
-            return document.fault(path, f"{found} is none of: {one_of}")
+            given = shown(found) if isinstance(found, str) else kind(found)
+            return document.fault(path, f"{given} is none of: {', '.join(rule['enum'])}")
         case "model_type" | "dict_type":
             known = f" of {', '.join(rule['properties'])}" if "properties" in rule else ""
-            return document.fault(path, f"{found} where a mapping{known} belongs")
+            return document.fault(path, f"{kind(found)} where a mapping{known} belongs")
         case "tuple_type":
-            return document.fault(path, f"{found} where a list belongs; write [a, b], or one `- a` to a line")
+            return document.fault(path, f"{kind(found)} where a list belongs; write [a, b], or one `- a` to a line")
         case "too_short":
-            return document.fault(path, "an empty list; name at least one, or remove the key")
+            return document.fault(path, "an empty list; name at least one")
         case _:
             return document.fault(path, error["msg"])
 
@@ -173,15 +189,9 @@ def _fault(document: Document, error: ErrorDetails, rule: dict[str, Any]) -> Fau
 def missing(document: Document, path: KeyPath, *keys: str, example: str = "") -> Fault:
     """A key that is not there, told at the key of the mapping that lacks it. `keys` are what it holds itself."""
     advice = f"it holds {', '.join(keys)}" if keys else f"for example `{path[-1]}: {example}`"
-    lacking = document.key_fault(path[:-1], "")
-    return Fault(lacking.position, f"{dotted(path)}: missing; {advice}")
+    return document.key_fault(path, f"missing; {advice}")
 
 
 def _example(rule: dict[str, Any]) -> str:
-    return str(next(iter(rule.get("examples") or rule.get("enum") or ()), "..."))
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, str):
-        return shown(value)
-    return "a mapping" if isinstance(value, dict) else "a list"
+    example = next(iter(rule.get("examples") or rule.get("enum") or ()), "...")
+    return f"[{', '.join(example)}]" if isinstance(example, list) else str(example)

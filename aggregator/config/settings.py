@@ -24,8 +24,8 @@ class Listen(Section):
 
 
 class InstrumentScale(Section):
-    """The scales of an instrument's integers on every venue. What is left out follows from its listings: the finest,
-    and at least 12."""
+    """The scales of an instrument's integers on every venue. What is left out follows from its listings: as many as
+    the finest of them needs, and no fewer than an instrument has by default."""
 
     price_decimals: Decimals | None = None
     """Decimals of a price, 0 to 24."""
@@ -48,10 +48,12 @@ class Settings(Root):
     venues: VenueFiles = DEFAULT_VENUES
     """Venue files, or folders of them, relative to this file."""
     listen: Listen = Field(default_factory=Listen)
-    """Where the API and the dashboard are served."""
+    """The address and the port of the API and the dashboard."""
     display_rate_per_second: Rate = 10
     """How often in a second the consolidated books are merged and published, 1 to 1000."""
-    instruments: dict[InstrumentName, InstrumentScale] = Field(default_factory=dict)
+    instruments: dict[InstrumentName, InstrumentScale] = Field(
+        default_factory=dict, json_schema_extra={"additionalProperties": False}
+    )
     """Instruments whose scales are not to follow from their listings."""
     seed: Seed | None = None
     """What the simulated venues are generated from: the same seed gives the same run. Real venues ignore it."""

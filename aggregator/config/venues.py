@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ class Defunct(Section):
 
     since: Day
     """The first day on which it was no longer to be relied on."""
-    reason: Text
+    reason: Text = Field(examples=["It filed for bankruptcy."])
     """What happened, in one sentence: shown wherever the venue is."""
 
 
@@ -104,7 +104,7 @@ class SecretNames(Section):
 
     key: EnvironmentName
     """The variable that holds the API key."""
-    secret: EnvironmentName
+    secret: EnvironmentName = Field(examples=["BINANCE_API_SECRET"])
     """The variable that holds the API secret."""
     passphrase: EnvironmentName | None = None
     """The variable that holds the passphrase, at a venue that asks for one."""
@@ -159,7 +159,7 @@ class VenueSettings(Root):
     listings: tuple[ListingRules, ...] = ()
     """Instruments listed here by hand. Symbols and instruments occur once each."""
     market_list: MarketList | None = None
-    """Which listings to take from the venue's own market list; those listed by hand keep their own rules."""
+    """Which listings to take from the venue's own market list. A rule that is written by hand goes before its own."""
     secrets: SecretNames | None = None
     """Where the account's secrets are. Not needed to watch the venue's books."""
     freshness: Freshness = Field(default_factory=Freshness)
@@ -181,33 +181,36 @@ class VenueSettings(Root):
     def fixed_listings(self, instrument_of: Callable[[str], Instrument]) -> list[Listing]:
         """The listings written by hand, on the scales of their instruments. Raises ConfigurationRefused with every
         rule that is finer than its scale."""
-        listings, faults = [], []
-        for index, rules in enumerate(self.listings):
-            instrument = instrument_of(rules.instrument)
-            prices, quantities = instrument.price_decimals, instrument.quantity_decimals
-            numbers = []
-            for key, text, decimals in (
-                ("tick", rules.tick, prices),
-                ("lot", rules.lot, quantities),
-                ("minimum_quantity", rules.minimum_quantity, quantities),
-                ("minimum_notional", rules.minimum_notional, prices + quantities),
-            ):
-                try:
-                    numbers.append(parse_decimal(text or "0", decimals))
-                except NumberRefused:
-                    faults.append(self.fault(("listings", index, key), _too_fine(text or "0", instrument, decimals)))
-            if not faults:
-                listings.append(Listing(self.venue, rules.symbol, instrument, *numbers, fees=self.fee_rates()))
+        faults: list[str] = []
+        listings = [self._listing(index, instrument_of, faults) for index in range(len(self.listings))]
         if faults:
             raise ConfigurationRefused(faults)
         return listings
 
+    def _listing(self, index: int, instrument_of: Callable[[str], Instrument], faults: list[str]) -> Listing:
+        rules = self.listings[index]
+        instrument = instrument_of(rules.instrument)
+        prices, quantities = instrument.price_decimals, instrument.quantity_decimals
 
-def _too_fine(text: str, instrument: Instrument, decimals: int) -> str:
-    return (
-        f"{text} needs {decimals_of(text)} decimals, {instrument.name} has {decimals}; "
-        f"give it more under `instruments`, or write a coarser number"
-    )
+        def scaled(key: str, text: str | None, decimals: int) -> int:
+            try:
+                return parse_decimal(text or "0", decimals)
+            except NumberRefused:
+                finer = f"{text} needs {decimals_of(text or '0')} decimals, but its scale has {decimals}"
+                advice = "write a coarser number, or more decimals under `instruments`"
+                faults.append(self.fault(("listings", index, key), f"{finer}; {advice}"))
+                return 0
+
+        return Listing(
+            self.venue,
+            rules.symbol,
+            instrument,
+            tick=scaled("tick", rules.tick, prices),
+            lot=scaled("lot", rules.lot, quantities),
+            minimum_quantity=scaled("minimum_quantity", rules.minimum_quantity, quantities),
+            minimum_notional=scaled("minimum_notional", rules.minimum_notional, prices + quantities),
+            fees=self.fee_rates(),
+        )
 
 
 def load_venue(path: Path) -> VenueSettings:
@@ -275,13 +278,15 @@ def _listed_once(document: Document) -> Iterator[Fault]:
 
 
 def _snapshots_within_weight(document: Document) -> Iterator[Fault]:
-    whole, share = (document.at(("limits", key)) for key in ("weight_per_minute", "snapshot_weight_per_minute"))
-    if isinstance(whole, str) and isinstance(share, str) and whole.isdecimal() and share.isdecimal():
-        if int(share) > int(whole):
-            yield document.fault(
-                ("limits", "snapshot_weight_per_minute"),
-                f"more than weight_per_minute, which is {whole}; write a share",
-            )
+    path = ("limits", "snapshot_weight_per_minute")
+    whole, share = document.at(("limits", "weight_per_minute")), document.at(path)
+    if _is_count(whole) and _is_count(share) and int(share) > int(whole):
+        yield document.fault(path, f"{share} is more than weight_per_minute, {whole}; write a part of that")
+
+
+def _is_count(value: object) -> TypeGuard[str]:
+    """Anything else is refused by its field."""
+    return isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
 
 
 def _given(document: Document, path: KeyPath) -> bool:

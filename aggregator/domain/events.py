@@ -133,5 +133,37 @@ class FrameRejected:
     instrument: str | None = None
 
 
+@dataclass(slots=True)
+class VenueClock:
+    """The venue told its time, in answer to a question."""
+
+    venue: str
+    received_ns: int
+    venue_time_ns: int
+
+
+@dataclass(slots=True)
+class ClockMeasured:
+    """The venue's clock is `offset_ns` ahead of ours (behind when negative), give or take `error_ns`."""
+
+    venue: str
+    received_ns: int
+    offset_ns: int
+    error_ns: int
+
+
 BookEvent = BookSnapshot | BookDelta | BookLost | BookUnchanged
-MarketEvent = BookEvent | Trade | BestQuote | ListingsRead | Subscribed | Refused | FrameRejected
+MarketEvent = (
+    BookEvent | Trade | BestQuote | ListingsRead | Subscribed | Refused | FrameRejected | VenueClock | ClockMeasured
+)
+
+
+@dataclass(slots=True)
+class Tick:
+    """Time has passed. Time comes to the engine as a message, so that a replay has the same one."""
+
+    now_ns: int
+
+
+Event = MarketEvent | Tick
+"""What the engine may be given."""

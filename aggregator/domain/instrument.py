@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from aggregator.domain.errors import NumberRefused
-from aggregator.domain.numbers import format_decimal, parse_decimal
+from aggregator.domain.numbers import MAX_DECIMALS, format_decimal, parse_decimal
 
-DEFAULT_DECIMALS = 12
+DEFAULT_DECIMALS = 18
 """Scale of an instrument unless a listing is finer. It leaves room below ticks and lots, since resting
 levels that are finer than the market list says are real."""
 
@@ -74,9 +74,14 @@ class Instruments:
     def get(self, base: str, quote: str, price_decimals: int = 0, quantity_decimals: int = 0) -> Instrument:
         """The instrument, made on scales at least this fine if it is new.
 
-        Raises NumberRefused when it exists on a coarser scale.
+        Raises NumberRefused when it exists on a coarser scale, or when none is that fine.
         """
         name = f"{base}/{quote}"
+        if max(price_decimals, quantity_decimals) > MAX_DECIMALS:
+            raise NumberRefused(
+                f"{name} needs {price_decimals} decimals of price and {quantity_decimals} of quantity; "
+                f"no scale has more than {MAX_DECIMALS}"
+            )
         instrument = self._by_name.get(name)
         if instrument is None:
             instrument = Instrument(name, base, quote).widened(price_decimals, quantity_decimals)
@@ -88,6 +93,11 @@ class Instruments:
                 f"{quantity_decimals}: set them under `instruments` in the configuration"
             )
         return instrument
+
+    def listed(self, name: str) -> Instrument:
+        """The instrument of a name such as `BTC/USDT`."""
+        base, _, quote = name.partition("/")
+        return self.get(base, quote)
 
     def named(self, symbol: str) -> Instrument:
         """An instrument known only by a venue's symbol."""

@@ -27,7 +27,7 @@ RATE_ONE: int = 10**RATE_DECIMALS
 POWERS: tuple[int, ...] = tuple(10**n for n in range(2 * MAX_DECIMALS + 1))
 """A notional has the decimals of a price and of a quantity together, hence twice."""
 
-_DECIMAL = re.compile(rb"(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
+_DECIMAL = re.compile(rb"(?=\.?\d)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.ASCII)
 
 
 def parse_decimal(text: str | bytes, decimals: int) -> int:
@@ -41,21 +41,18 @@ def parse_decimal(text: str | bytes, decimals: int) -> int:
     # The common case, in few steps: digits, perhaps a point, digits. `isdigit` shuts out the signs,
     # blanks and underscores that `int` would let pass.
     digits = whole + fraction
-    if digits.isdigit() and whole and len(fraction) <= decimals and len(digits) <= MAX_TEXT:
+    if digits.isdigit() and len(fraction) <= decimals and len(raw) <= MAX_TEXT:
         return int(digits) * POWERS[decimals - len(fraction)]
     return _parse_unusual(raw, decimals)
 
 
 def _parse_unusual(raw: bytes, decimals: int) -> int:
     """Exponents, and zeros beyond the scale."""
-    if len(raw) > MAX_TEXT:
-        raise NumberRefused(f"a number of {len(raw)} characters; at most {MAX_TEXT} are read")
-    match = _DECIMAL.fullmatch(raw)
-    if match is None:
-        raise NumberRefused(f"{_shown(raw)} is not a non-negative decimal number")
-    whole, fraction, exponent = match.group(1), match.group(2) or b"", int(match.group(3) or 0)
+    whole, fraction, exponent = _parts(raw)
     shift = decimals - len(fraction) + exponent
     value = int(whole + fraction)
+    if value == 0:
+        return 0
     if shift >= 0:
         if shift >= len(POWERS):
             raise NumberRefused(f"{_shown(raw)} is too large for a price or a quantity")
@@ -67,6 +64,16 @@ def _parse_unusual(raw: bytes, decimals: int) -> int:
     return value
 
 
+def _parts(raw: bytes) -> tuple[bytes, bytes, int]:
+    """The digits before and after the point, and the exponent."""
+    if len(raw) > MAX_TEXT:
+        raise NumberRefused(f"a number of {len(raw)} characters; at most {MAX_TEXT} are read")
+    match = _DECIMAL.fullmatch(raw)
+    if match is None:
+        raise NumberRefused(f"{_shown(raw)} is not a non-negative decimal number")
+    return match.group(1), match.group(2) or b"", int(match.group(3) or 0)
+
+
 def parse_rate(text: str) -> int:
     """Read a ratio such as a fee (`0.001` is 0.1 %) on RATE_DECIMALS."""
     return parse_decimal(text, RATE_DECIMALS)
@@ -74,12 +81,9 @@ def parse_rate(text: str) -> int:
 
 def decimals_of(text: str) -> int:
     """How many decimals the number needs, written without trailing zeros: `"0.0100"` needs 2."""
-    match = _DECIMAL.fullmatch(text.encode())
-    if match is None:
-        raise NumberRefused(f"{_shown(text.encode())} is not a non-negative decimal number")
-    fraction, exponent = match.group(2) or b"", int(match.group(3) or 0)
-    digits = (match.group(1) + fraction).rstrip(b"0")
-    trailing = len(match.group(1)) + len(fraction) - len(digits)
+    whole, fraction, exponent = _parts(text.encode("utf-8", "replace"))
+    digits = (whole + fraction).rstrip(b"0")
+    trailing = len(whole) + len(fraction) - len(digits)
     return max(0, len(fraction) - exponent - trailing) if digits else 0
 
 

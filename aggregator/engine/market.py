@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from aggregator.books.consolidated import ConsolidatedDepth, View, consolidate
 from aggregator.books.venue_book import VenueBook
+from aggregator.domain.book import Health
 from aggregator.domain.events import (
     BookDelta,
     BookLost,
@@ -30,19 +31,20 @@ class Market:
     def __iter__(self) -> Iterator[VenueBook]:
         return (book for venues in self._books.values() for book in venues.values())
 
-    def apply(self, event: MarketEvent) -> VenueBook | None:
-        """Take in one event; returns the book that it touched, if any."""
+    def apply(self, event: MarketEvent) -> tuple[VenueBook, Health] | None:
+        """Take in one event; returns the book that it touched, if any, with its health before."""
         if isinstance(event, BOOK_EVENTS):
             book = self._books[event.instrument][event.venue]
+            before = book.health
             book.apply(event)
-            return book
+            return book, before
         if isinstance(event, ListingsRead):
             for listing in event.listings:
                 self.add(listing)
         elif isinstance(event, FrameRejected) and event.instrument is not None:
             book = self._books[event.instrument][event.venue]
             book.counters.rejected_frames += 1
-            return book
+            return book, book.health
         return None
 
     def add(self, listing: Listing) -> None:

@@ -21,11 +21,11 @@ from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
 from aggregator.domain.errors import FrameRefused
-from aggregator.domain.events import BestQuote, BookDelta, BookSnapshot, Refused, Subscribed, Trade
+from aggregator.domain.events import BestQuote, BookDelta, BookSnapshot, Refused, Subscribed, Trade, VenueClock
 from aggregator.domain.instrument import Side
 from connectors.binance import wire
 from connectors.books import Books
-from connectors.contract import NOTHING, Answer, Fetch, Reply, Request, Send
+from connectors.contract import NOTHING, Answer, Fetch, Habits, Reply, Request, Send
 from connectors.levels import read_levels
 from connectors.resync import SECOND
 from connectors.sequencing import UpdateRange
@@ -42,6 +42,9 @@ class BinanceMarketData:
     """See `connectors.contract.MarketData`."""
 
     separator = ""
+    habits = Habits(silence_ns=60 * SECOND, spacing_ns=SECOND // 5, life_ns=84_000 * SECOND)
+    """At most 5 messages a second; the venue cuts every connection after 24 hours, of which 23 h 20 are used.
+    Its pings are the websocket protocol's own."""
     snapshot_after_ns = SECOND
     """By then an active market has sent a diff for the snapshot to be joined to (rule 3)."""
 
@@ -57,6 +60,9 @@ class BinanceMarketData:
 
     def market_list(self) -> Fetch:
         return Fetch("/api/v3/exchangeInfo", MARKET_LIST_WEIGHT)
+
+    def clock(self) -> Fetch:
+        return Fetch("/api/v3/time")
 
     def subscribe(self, symbols: Sequence[str], now_ns: int) -> Sequence[Request]:
         streams = [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in (self._book_channel, "trade")]
@@ -91,6 +97,8 @@ class BinanceMarketData:
             return _snapshot(symbol, reply.body, books, now_ns)
         if url.path.endswith("/exchangeInfo"):
             books.markets.learn(wire.read_markets(reply.body))
+        if url.path.endswith("/time"):
+            return Answer([VenueClock(books.venue, now_ns, wire.read_time_ms(reply.body) * MS)])
         return NOTHING
 
 

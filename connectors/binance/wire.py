@@ -88,9 +88,14 @@ class _ExchangeInfo(msgspec.Struct):
     symbols: list[_Symbol]
 
 
+class _Time(msgspec.Struct):
+    server_time_ms: int = field(name="serverTime")
+
+
 _frame = msgspec.json.Decoder(Frame)
 _snapshot = msgspec.json.Decoder(Snapshot)
 _exchange_info = msgspec.json.Decoder(_ExchangeInfo)
+_time = msgspec.json.Decoder(_Time)
 
 
 def read_frame(frame: str | bytes) -> Frame:
@@ -116,6 +121,10 @@ def read_markets(body: bytes) -> Iterator[Market]:
             minimum_notional=notional.minimum_notional,
             tradable=row.status == "TRADING",
         )
+
+
+def read_time_ms(body: bytes) -> int:
+    return decode(_time, body).server_time_ms
 
 
 def subscribe(streams: Sequence[str], request_id: int) -> str:

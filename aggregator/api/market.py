@@ -1,0 +1,194 @@
+"""Market data over HTTP: instruments, venues with their health, consolidated books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from aggregator.api.problems import JSON, Code, Problem
+from aggregator.books.consolidated import ConsolidatedDepth, MergedSide, View
+from aggregator.books.venue_book import VenueBook
+from aggregator.domain.instrument import Listing
+from aggregator.domain.numbers import RATE_DECIMALS, format_decimal
+from aggregator.engine.engine import Engine
+from aggregator.engine.views import Views
+
+DEPTH_DEFAULT, DEPTH_AT_MOST = 50, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class VenueEntry:
+    """What is configured of a venue, and how to ask for the state of its connections."""
+
+    venue: str
+    name: str
+    connector: str
+    state: str
+    display: bool
+    route: bool
+    connection: Callable[[], Mapping[str, Any]]
+
+
+class MarketRoutes:
+    """Handlers read the engine between two events, so each answer is of one moment."""
+
+    def __init__(
+        self, engine: Engine, views: Views, venues: Mapping[str, VenueEntry], clock_ns: Callable[[], int]
+    ) -> None:
+        self._engine = engine
+        self._views = views
+        self._venues = venues
+        self._clock_ns = clock_ns
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v1/instruments", self.instruments),
+            web.get("/v1/venues", self.venues),
+            web.get("/v1/venues/{venue}", self.venue),
+            web.get("/v1/books/{symbol}", self.book),
+        ]
+
+    async def instruments(self, _: web.Request) -> web.Response:
+        market = self._engine.market
+        return _json(
+            {
+                "instruments": [
+                    {"symbol": name, "listings": [show_listing(book.listing) for book in market.books(name).values()]}
+                    for name in market.instruments
+                ]
+            }
+        )
+
+    async def venues(self, _: web.Request) -> web.Response:
+        return _json({"venues": [self._show_venue(entry) for entry in self._venues.values()]})
+
+    async def venue(self, request: web.Request) -> web.Response:
+        name = request.match_info["venue"]
+        entry = self._venues.get(name)
+        if entry is None:
+            known = ", ".join(self._venues) or "none"
+            raise Problem(404, Code.UNKNOWN_VENUE, "unknown venue", f"there is no venue {name!r}; there are {known}")
+        return _json(self._show_venue(entry))
+
+    async def book(self, request: web.Request) -> web.Response:
+        name = request.match_info["symbol"].upper().replace("-", "/")
+        depth = _depth(request.query.get("depth"))
+        view = _view(request.query.get("view"))
+        venues = self._chosen(request.query.get("venues"))
+        try:
+            merged = self._views.book(name, depth, view, venues)
+        except KeyError:
+            known = ", ".join(self._engine.market.instruments) or "none yet"
+            raise Problem(
+                404, Code.UNKNOWN_INSTRUMENT, "unknown instrument", f"{name} is listed nowhere; there are {known}"
+            ) from None
+        return _json(show_book(merged, self._clock_ns()))
+
+    def _chosen(self, text: str | None) -> frozenset[str] | None:
+        if text is None:
+            return None
+        chosen = frozenset(filter(None, text.split(",")))
+        unknown = sorted(chosen - self._venues.keys())
+        if unknown or not chosen:
+            detail = f"venues={text!r}: name some of {', '.join(self._venues)}, with commas between them"
+            raise Problem(400, Code.BAD_PARAMETER, "bad parameter", detail)
+        return chosen
+
+    def _show_venue(self, entry: VenueEntry) -> dict[str, Any]:
+        books = {
+            book.listing.instrument.name: show_health(book) for book in self._engine.market if book.venue == entry.venue
+        }
+        return {
+            "venue": entry.venue,
+            "name": entry.name,
+            "connector": entry.connector,
+            "state": entry.state,
+            "display": entry.display,
+            "route": entry.route,
+            "rejected_frames": self._engine.rejected_frames.get(entry.venue, 0),
+            "connection": entry.connection(),
+            "books": books,
+        }
+
+
+def show_health(book: VenueBook) -> dict[str, Any]:
+    return {
+        "symbol": book.listing.symbol,
+        "health": book.health.value,
+        "reason": book.reason,
+        "since_ns": book.since_ns,
+        "received_ns": book.received_ns,
+        "venue_time_ns": book.venue_time_ns,
+        "changed_ns": book.changed_ns,
+        "updates": book.counters.updates,
+        "gaps": book.counters.gaps,
+        "resyncs": book.counters.resyncs,
+        "crossed": book.counters.crossed,
+        "rejected_frames": book.counters.rejected_frames,
+    }
+
+
+def show_listing(listing: Listing) -> dict[str, Any]:
+    instrument = listing.instrument
+    return {
+        "venue": listing.venue,
+        "symbol": listing.symbol,
+        "tick": instrument.show_price(listing.tick),
+        "lot": instrument.show_quantity(listing.lot),
+        "minimum_quantity": instrument.show_quantity(listing.minimum_quantity),
+        "minimum_notional": instrument.show_notional(listing.minimum_notional),
+        "maker_fee": format_decimal(listing.fees.maker, RATE_DECIMALS),
+        "taker_fee": format_decimal(listing.fees.taker, RATE_DECIMALS),
+        "tradable": listing.tradable,
+    }
+
+
+def show_book(merged: ConsolidatedDepth, as_of_ns: int) -> dict[str, Any]:
+    """Best first; each level is `[price, quantity, {venue: quantity}]`."""
+    return {
+        "symbol": merged.instrument.name,
+        "view": merged.view.value,
+        "as_of_ns": as_of_ns,
+        "oldest_ns": merged.oldest_ns,
+        "crossed": merged.is_crossed,
+        "bids": show_side(merged, merged.bids),
+        "asks": show_side(merged, merged.asks),
+        "venues": list(merged.venues),
+        "excluded": merged.excluded,
+    }
+
+
+def show_side(merged: ConsolidatedDepth, side: MergedSide) -> list[list[Any]]:
+    show = merged.instrument.show_quantity
+    return [
+        [
+            format_decimal(price, merged.price_decimals),
+            show(quantity),
+            {venue: show(share) for venue, share in side.venues_at(index).items()},
+        ]
+        for index, (price, quantity) in enumerate(zip(side.prices, side.quantities, strict=True))
+    ]
+
+
+def _depth(text: str | None) -> int:
+    if text is None:
+        return DEPTH_DEFAULT
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= DEPTH_AT_MOST):
+        detail = f"depth={text!r}: give a whole number from 1 to {DEPTH_AT_MOST}"
+        raise Problem(400, Code.BAD_PARAMETER, "bad parameter", detail)
+    return int(text)
+
+
+def _view(text: str | None) -> View:
+    if text is None:
+        return View.GROSS
+    if text not in set(View):
+        raise Problem(400, Code.BAD_PARAMETER, "bad parameter", f"view={text!r}: give gross or net")
+    return View(text)
+
+
+def _json(document: Any) -> web.Response:
+    return web.Response(body=JSON.encode(document), content_type="application/json")

@@ -1,0 +1,79 @@
+"""The engine: one function from an event to its effects. Whoever calls it between two events sees a whole state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aggregator.books.venue_book import Freshness, VenueBook
+from aggregator.domain.book import Health
+from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted
+from aggregator.domain.events import ClockMeasured, Event, FrameRejected, Tick
+from aggregator.engine.market import Market
+
+NO_EFFECTS: Sequence[Effect] = ()
+RESYNC_EVERY_NS = 5_000_000_000
+"""A book that is crossed again right after its snapshot is not asked for more often than this."""
+
+ALWAYS_FRESH = Freshness()
+
+
+class Engine:
+    """`freshness` tells for each venue how long the clocks of its books may stand."""
+
+    def __init__(self, freshness: Mapping[str, Freshness] | None = None) -> None:
+        self.market = Market()
+        self.now_ns = 0
+        self.rejected_frames: dict[str, int] = {}
+        self.clock_offset_ns: dict[str, int] = {}
+        self._freshness = freshness or {}
+        self._dirty: set[str] = set()
+        self._resync_asked_ns: dict[tuple[str, str], int] = {}
+
+    def apply(self, event: Event) -> Sequence[Effect]:
+        if isinstance(event, Tick):
+            return self._tick(event.now_ns)
+        if isinstance(event, ClockMeasured):
+            self.clock_offset_ns[event.venue] = event.offset_ns
+        elif isinstance(event, FrameRejected):
+            self.rejected_frames[event.venue] = self.rejected_frames.get(event.venue, 0) + 1
+        touched = self.market.apply(event)
+        if touched is None:
+            return NO_EFFECTS
+        book, before = touched
+        self._dirty.add(book.listing.instrument.name)
+        if book.health is before and before is not Health.CROSSED:
+            return NO_EFFECTS
+        return self._health_effects(book, before, event.received_ns)
+
+    def take_dirty(self) -> set[str]:
+        """The instruments of which any book has changed since the last call."""
+        dirty, self._dirty = self._dirty, set()
+        return dirty
+
+    def _tick(self, now_ns: int) -> Sequence[Effect]:
+        self.now_ns = now_ns
+        effects: list[Effect] = []
+        for book in self.market:
+            before = book.health
+            limits = self._freshness.get(book.venue, ALWAYS_FRESH)
+            book.judge(limits, now_ns, self.clock_offset_ns.get(book.venue, 0))
+            if book.health is not before or before is Health.CROSSED:
+                self._dirty.add(book.listing.instrument.name)
+                effects += self._health_effects(book, before, now_ns)
+        return effects
+
+    def _health_effects(self, book: VenueBook, before: Health, at_ns: int) -> list[Effect]:
+        effects: list[Effect] = []
+        venue, instrument = book.venue, book.listing.instrument.name
+        if book.health is not before:
+            effects.append(HealthChanged(venue, instrument, before, book.health, book.reason, at_ns))
+        if book.health is Health.CROSSED and self._may_ask(venue, instrument, at_ns):
+            effects.append(ResyncWanted(venue, book.listing.symbol, book.reason or ""))
+        return effects
+
+    def _may_ask(self, venue: str, instrument: str, at_ns: int) -> bool:
+        asked_ns = self._resync_asked_ns.get((venue, instrument))
+        if asked_ns is not None and at_ns - asked_ns < RESYNC_EVERY_NS:
+            return False
+        self._resync_asked_ns[venue, instrument] = at_ns
+        return True

@@ -1,0 +1,231 @@
+"""One venue's connections and requests as one machine without I/O.
+
+It decides what to open, send and fetch, and when. `connector` carries that out on real sockets,
+`simulation.loopback` in memory under a simulated clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import count
+
+from aggregator.config.venues import Limits
+from aggregator.domain.events import ClockMeasured, MarketEvent, VenueClock
+from connectors.connection import Action, Connect, Connection, Get, Hangup, Transmit
+from connectors.contract import Fetch, Habits, Reply
+from connectors.pacing import SECOND, Backoff, Breaker, Budget
+from connectors.session import Session
+
+__all__ = ["Action", "Connect", "Get", "Hangup", "Line", "Transmit", "VenueMachine", "VenueStatus"]
+
+CLOCK_EVERY_NS = 60 * SECOND
+DEFAULT_BAN_NS = 60 * SECOND
+"""For a refusal by rate that does not say how long."""
+
+TOO_MANY, BANNED = 429, 418
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one connection is for: where to, with which habits, and what to talk about."""
+
+    url: str
+    habits: Habits
+    new_session: Callable[[], Session]
+
+
+@dataclass(frozen=True, slots=True)
+class VenueStatus:
+    """How a venue's connections fare. Times in ns; `clock_offset_ns` is the venue's clock less ours, None
+    while unknown, and right to within `clock_error_ns`."""
+
+    connections: int
+    open_connections: int
+    connects: int
+    last_failure: str
+    heard_ns: int
+    fetches_waiting: int
+    weight_used: int
+    weight_limit: int | None
+    breaker_reason: str
+    breaker_remaining_ns: int
+    clock_offset_ns: int | None
+    clock_error_ns: int | None
+
+
+class VenueMachine:
+    """Sockets are numbered once for the venue. Times are ns since the Unix epoch, by our clock."""
+
+    def __init__(
+        self, venue: str, lines: Iterable[Line], limits: Limits, clock: Fetch | None, jitter: Callable[[], float]
+    ) -> None:  # not money: a chance
+        self.venue = venue
+        self._sockets = count(1)
+        self._connect_budget = Budget(limits.connections_per_5m, 300 * SECOND)
+        self._weight = Budget(limits.snapshot_weight_per_minute or limits.weight_per_minute, 60 * SECOND)
+        self._fetch_at_ns = 0
+        self._breaker = Breaker()
+        self._connections = [
+            Connection(
+                line.url,
+                line.habits,
+                line.new_session,
+                Backoff(SECOND, 60 * SECOND, jitter),
+                self._next_socket,
+                self._may_connect_at_ns,
+            )
+            for line in lines
+        ]
+        self._by_socket: dict[int, Connection] = {}
+        self._waiting: deque[Get] = deque()
+        self._ask_clock_at_ns: int | None = None
+        self._asked_clock_ns = 0
+        self._clock_fetch = clock
+        self._clock: ClockMeasured | None = None
+        self._actions: list[Action] = []
+
+    def start(self, now_ns: int) -> None:
+        for connection in self._connections:
+            connection.start(now_ns)
+        self._ask_clock_at_ns = now_ns if self._clock_fetch else None
+        self._collect(now_ns)
+
+    def stop(self, reason: str, now_ns: int) -> list[MarketEvent]:
+        self._waiting.clear()
+        self._ask_clock_at_ns = None
+        events = [event for connection in self._connections for event in connection.stop(reason, now_ns)]
+        self._collect(now_ns)
+        return events
+
+    def opened(self, socket: int, now_ns: int) -> list[MarketEvent]:
+        return self._told(socket, lambda connection: connection.opened(socket, now_ns), now_ns)
+
+    def received(self, socket: int, frame: str | bytes, now_ns: int) -> list[MarketEvent]:
+        connection = self._by_socket.get(socket)
+        if connection is None:
+            return []
+        events = connection.received(socket, frame, now_ns)
+        if connection.has_actions:
+            self._collect(now_ns)
+        return events
+
+    def closed(self, socket: int, reason: str, now_ns: int) -> list[MarketEvent]:
+        return self._told(socket, lambda connection: connection.closed(socket, reason, now_ns), now_ns)
+
+    def fetched(self, get: Get, reply: Reply, now_ns: int) -> list[MarketEvent]:
+        """What came of a Get. A socket that has gone since takes its answers with it."""
+        if reply.status in (TOO_MANY, BANNED) or "retry-after" in reply.headers:
+            wait_ns = _retry_after_ns(reply)
+            self._breaker.trip(now_ns + wait_ns, f"{get.fetch.path.partition('?')[0]} answered {reply.status}")
+        events = self._told(get.socket, lambda connection: connection.fetched(get.socket, reply, now_ns), now_ns)
+        return [self._measured(event, now_ns) if isinstance(event, VenueClock) else event for event in events]
+
+    def resync(self, symbol: str, reason: str, now_ns: int) -> list[MarketEvent]:
+        """Give one book up and ask for it anew, leaving all others alone."""
+        events = [event for connection in self._connections for event in connection.resync(symbol, reason, now_ns)]
+        self._collect(now_ns)
+        return events
+
+    def woken(self, now_ns: int) -> list[MarketEvent]:
+        events = [event for connection in self._connections for event in connection.woken(now_ns)]
+        self._ask_clock_if_due(now_ns)
+        self._collect(now_ns)
+        return events
+
+    def wake_at_ns(self) -> int | None:
+        wakes = [wake for connection in self._connections if (wake := connection.wake_at_ns()) is not None]
+        if self._ask_clock_at_ns is not None:
+            wakes.append(self._ask_clock_at_ns)
+        if self._waiting:
+            wakes.append(self._fetch_at_ns)
+        return min(wakes, default=None)
+
+    def take_actions(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    def status(self, now_ns: int) -> VenueStatus:
+        return VenueStatus(
+            connections=len(self._connections),
+            open_connections=sum(connection.is_open for connection in self._connections),
+            connects=sum(connection.connects for connection in self._connections),
+            last_failure=next((c.last_failure for c in self._connections if c.last_failure), ""),
+            heard_ns=max((connection.heard_ns for connection in self._connections), default=0),
+            fetches_waiting=len(self._waiting),
+            weight_used=self._weight.used(now_ns),
+            weight_limit=self._weight.limit,
+            breaker_reason=self._breaker.reason if self._breaker.remaining_ns(now_ns) else "",
+            breaker_remaining_ns=self._breaker.remaining_ns(now_ns),
+            clock_offset_ns=self._clock.offset_ns if self._clock else None,
+            clock_error_ns=self._clock.error_ns if self._clock else None,
+        )
+
+    def _measured(self, told: VenueClock, now_ns: int) -> ClockMeasured:
+        """The venue read its clock at some moment between our question and its answer."""
+        offset_ns = told.venue_time_ns - (self._asked_clock_ns + now_ns) // 2
+        self._clock = ClockMeasured(self.venue, now_ns, offset_ns, (now_ns - self._asked_clock_ns) // 2)
+        return self._clock
+
+    def _told(self, socket: int, tell: Callable[[Connection], list[MarketEvent]], now_ns: int) -> list[MarketEvent]:
+        connection = self._by_socket.get(socket)
+        if connection is None or not connection.has(socket):
+            return []
+        events = tell(connection)
+        self._collect(now_ns)
+        return events
+
+    def _collect(self, now_ns: int) -> None:
+        """Take over what the connections want done; what is fetched waits for its budget."""
+        for connection in self._connections:
+            for action in connection.take_actions():
+                if isinstance(action, Get):
+                    self._waiting.append(action)
+                    continue
+                if isinstance(action, Connect):
+                    self._by_socket[action.socket] = connection
+                elif isinstance(action, Hangup):
+                    self._by_socket.pop(action.socket, None)
+                self._actions.append(action)
+        self._fetch_due(now_ns)
+
+    def _fetch_due(self, now_ns: int) -> None:
+        while self._waiting:
+            get = self._waiting[0]
+            if get.socket not in self._by_socket:
+                self._waiting.popleft()
+                continue
+            self._fetch_at_ns = max(self._breaker.until_ns, self._weight.free_at_ns(get.fetch.weight, now_ns))
+            if self._fetch_at_ns > now_ns:
+                return
+            self._waiting.popleft()
+            self._weight.spend(get.fetch.weight, now_ns)
+            if get.fetch is self._clock_fetch:
+                self._asked_clock_ns = now_ns
+            self._actions.append(get)
+
+    def _ask_clock_if_due(self, now_ns: int) -> None:
+        if self._clock_fetch is None or self._ask_clock_at_ns is None or now_ns < self._ask_clock_at_ns:
+            return
+        self._ask_clock_at_ns = now_ns + CLOCK_EVERY_NS
+        socket = next((socket for socket, line in self._by_socket.items() if line.is_open), None)
+        if socket is not None:
+            self._waiting.append(Get(socket, self._clock_fetch))
+        else:
+            self._ask_clock_at_ns = now_ns + SECOND
+
+    def _next_socket(self) -> int:
+        return next(self._sockets)
+
+    def _may_connect_at_ns(self, now_ns: int) -> int:
+        at_ns = max(self._breaker.until_ns, self._connect_budget.free_at_ns(1, now_ns))
+        if at_ns <= now_ns:
+            self._connect_budget.spend(1, now_ns)
+        return at_ns
+
+
+def _retry_after_ns(reply: Reply) -> int:
+    """The header's whole seconds; a default where it is missing or a date."""
+    text = reply.headers.get("retry-after", "")
+    return int(text) * SECOND if text.isdecimal() else DEFAULT_BAN_NS

@@ -1,0 +1,77 @@
+"""Sound files to spoil."""
+
+VENUE = """\
+venue: example
+name: Example
+connector: binance
+status: active
+endpoints:
+  stream: wss://stream.example.org/ws
+  feed: ws://feed.example.org:8443/feed
+  rest: https://api.example.org/v1
+book_channel: depth@100ms
+fees:
+  maker: 0.0008
+  taker: "0.001"
+listings:
+  - symbol: BTCUSDT
+    instrument: BTC/USDT
+    tick: 0.01
+    lot: "0.00001"
+    minimum_quantity: 1e-5
+    minimum_notional: 10
+  - {symbol: ETHUSDT, instrument: ETH/USDT, tick: 0.01}
+market_list:
+  quotes: [USDT, USDC]
+  bases: [SOL, XRP]
+  except: [SOLUSDC]
+secrets:
+  key: EXAMPLE_API_KEY
+  secret: EXAMPLE_API_SECRET
+  passphrase: EXAMPLE_PASSPHRASE
+freshness:
+  silent: 500ms
+  behind: 2m
+  frozen: off
+display: false
+route: true
+limits:
+  connections_per_5m: 300
+  messages_per_second: 5
+  weight_per_minute: 6000
+  snapshot_weight_per_minute: 3000
+  subscriptions_per_connection: 1024
+"""
+
+DEFUNCT = """\
+venue: gone
+name: Gone
+connector: ftx
+status: defunct
+defunct: {since: 2022-11-11, reason: It filed for bankruptcy.}
+fees: {maker: 0, taker: 0}
+market_list: {quotes: any}
+"""
+
+SETTINGS = """\
+venues:
+  - venues/
+listen:
+  host: 0.0.0.0
+  port: 9000
+display_rate_per_second: 25
+instruments:
+  BTC/USDT: {price_decimals: 8, quantity_decimals: 10}
+seed: 7
+log:
+  level: debug
+  format: json
+"""
+
+
+def spoiled(text: str, *changes: tuple[str, str]) -> bytes:
+    """The text with each first of a pair, which occurs once, replaced by its second."""
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text.encode()
