@@ -33,9 +33,8 @@ def load_connector(venue: VenueSettings) -> Any:
             raise
     folder = Path(str(import_module("connectors").__file__)).parent
     known = sorted(path.parent.name for path in folder.glob("*/market_data.py"))
-    raise ConfigurationRefused(
-        [f"{venue.venue}: connector: there is no connector {venue.connector!r}; there are {', '.join(known)}"]
-    )
+    text = f"there is no connector {venue.connector!r}; there are {', '.join(known)}"
+    raise ConfigurationRefused([venue.fault(("connector",), text)])
 
 
 def market_data(venue: VenueSettings) -> Any:

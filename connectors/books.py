@@ -41,11 +41,12 @@ class Book:
 
     @property
     def is_whole(self) -> bool:
-        return self._numbering.last is not None or self._pictures.last is not None
+        return self.at is not None
 
     @property
-    def holds_updates(self) -> bool:
-        return self._numbering.holds_updates
+    def at(self) -> int | None:
+        """The venue's id of the state that has been told, None while there is none."""
+        return self._numbering.last if self._numbering.last is not None else self._pictures.last
 
     def updated(self, previous: int, last: int, delta: BookDelta) -> list[MarketEvent]:
         """An update that follows id `previous` and ends at id `last`."""

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from aggregator.api.problems import JSON, Code, Problem
-from aggregator.books.consolidated import ConsolidatedDepth, MergedSide, View
+from aggregator.books.consolidated import ConsolidatedDepth, View
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.instrument import Listing
 from aggregator.domain.numbers import RATE_DECIMALS, format_decimal
@@ -147,30 +147,17 @@ def show_listing(listing: Listing) -> dict[str, Any]:
 
 
 def show_book(merged: ConsolidatedDepth, as_of_ns: int) -> dict[str, Any]:
-    """Best first; each level is `[price, quantity, {venue: quantity}]`."""
     return {
         "symbol": merged.instrument.name,
         "view": merged.view.value,
         "as_of_ns": as_of_ns,
         "oldest_ns": merged.oldest_ns,
         "crossed": merged.is_crossed,
-        "bids": show_side(merged, merged.bids),
-        "asks": show_side(merged, merged.asks),
+        "bids": merged.shown(merged.bids),
+        "asks": merged.shown(merged.asks),
         "venues": list(merged.venues),
         "excluded": merged.excluded,
     }
-
-
-def show_side(merged: ConsolidatedDepth, side: MergedSide) -> list[list[Any]]:
-    show = merged.instrument.show_quantity
-    return [
-        [
-            format_decimal(price, merged.price_decimals),
-            show(quantity),
-            {venue: show(share) for venue, share in side.venues_at(index).items()},
-        ]
-        for index, (price, quantity) in enumerate(zip(side.prices, side.quantities, strict=True))
-    ]
 
 
 def _depth(text: str | None) -> int:

@@ -15,7 +15,7 @@ from aggregator.books.venue_book import VenueBook
 from aggregator.domain.book import Levels
 from aggregator.domain.errors import BrokenInvariant
 from aggregator.domain.instrument import Instrument, Side
-from aggregator.domain.numbers import RATE_DECIMALS, RATE_ONE
+from aggregator.domain.numbers import RATE_DECIMALS, RATE_ONE, format_decimal
 
 
 class View(StrEnum):
@@ -74,6 +74,18 @@ class ConsolidatedDepth:
     def is_crossed(self) -> bool:
         """Whether one venue bids at or above what another asks. Across venues that is real, if brief."""
         return bool(self.bids.prices and self.asks.prices and self.bids.prices[0] >= self.asks.prices[0])
+
+    def shown(self, side: MergedSide) -> list[tuple[str, str, dict[str, str]]]:
+        """Levels as the world reads them: price, quantity, and each venue's share of it, as decimal texts."""
+        show = self.instrument.show_quantity
+        return [
+            (
+                format_decimal(price, self.price_decimals),
+                show(quantity),
+                {venue: show(share) for venue, share in side.venues_at(index).items()},
+            )
+            for index, (price, quantity) in enumerate(zip(side.prices, side.quantities, strict=True))
+        ]
 
     def check(self) -> None:
         self.bids.check()

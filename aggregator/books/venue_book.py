@@ -160,7 +160,7 @@ class VenueBook:
         bid, ask = self.bids.best, self.asks.best
         if bid is None or ask is None or bid < ask:
             return False
-        if self.health is not Health.CROSSED:
+        if self.health not in (Health.CROSSED, Health.QUARANTINED):
             self.counters.crossed += 1
         show = self.listing.instrument.show_price
         self.turn(Health.CROSSED, f"best bid {show(bid)} is not below best ask {show(ask)}", at_ns)

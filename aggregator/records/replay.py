@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from aggregator.books.consolidated import ConsolidatedDepth, MergedSide
+from aggregator.books.consolidated import ConsolidatedDepth
 from aggregator.books.ladder import Ladder
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.errors import AggregatorError
 from aggregator.domain.events import FrameRejected, MarketEvent
 from aggregator.domain.instrument import Instrument
-from aggregator.domain.numbers import format_decimal
 from aggregator.engine.digest import book_sha256
 from aggregator.engine.market import Market
 from aggregator.service.captures import BadLine, Kind, Record
@@ -152,21 +151,8 @@ def _show_ladder(ladder: Ladder, instrument: Instrument, depth: int) -> list[lis
 
 def show_consolidated(merged: ConsolidatedDepth) -> dict[str, Any]:
     return {
-        "bids": show_side(merged, merged.bids),
-        "asks": show_side(merged, merged.asks),
+        "bids": merged.shown(merged.bids),
+        "asks": merged.shown(merged.asks),
         "venues": list(merged.venues),
         "excluded": merged.excluded,
     }
-
-
-def show_side(merged: ConsolidatedDepth, side: MergedSide) -> list[list[Any]]:
-    """Levels as `[price, quantity, {venue: quantity}]`."""
-    show = merged.instrument.show_quantity
-    return [
-        [
-            format_decimal(price, merged.price_decimals),
-            show(quantity),
-            {venue: show(share) for venue, share in side.venues_at(index).items()},
-        ]
-        for index, (price, quantity) in enumerate(zip(side.prices, side.quantities, strict=True))
-    ]

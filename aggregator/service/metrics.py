@@ -50,15 +50,16 @@ class MarketCollector(Collector):
                 health.add_metric((*_labels(book), state.value), float(book.health is state))
         yield health
         ages = {
-            "received": ("Time since a frame of the book came.", lambda book: book.received_ns),
-            "venue": ("Time since the venue's own newest time, by our clock.", lambda book: book.venue_time_ns),
-            "changed": ("Time since a level last changed.", lambda book: book.changed_ns),
+            "received": "Time since a frame of the book came.",
+            "venue_time": "Time since the venue's own newest time, by our clock.",
+            "changed": "Time since a level last changed.",
         }
-        for name, (text, at_ns) in ages.items():
+        for name, text in ages.items():
             age = GaugeMetricFamily(f"aggregator_book_{name}_age_seconds", text, labels=BOOK)
             for book in books:
-                if at_ns(book):
-                    age.add_metric(_labels(book), (now_ns - at_ns(book)) / NS)
+                at_ns = getattr(book, f"{name}_ns")
+                if at_ns:
+                    age.add_metric(_labels(book), (now_ns - at_ns) / NS)
             yield age
         yield from self._counters(books)
 

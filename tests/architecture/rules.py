@@ -28,6 +28,7 @@ FLOORS = {
     "records": 5,
     "assembly": 6,
     "cli": 6,
+    "terminal": 6,
     "__main__": 6,
 }
 TOP = 6  # the one floor whose rooms know one another
