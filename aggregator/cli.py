@@ -29,7 +29,10 @@ GOOD, FAULTS, REFUSED, NOT_STARTED = 0, 1, 2, 3
 
 T = TypeVar("T")
 
-out = Console()
+PIPED_COLUMNS = 160
+"""Width of tables that no terminal limits."""
+
+out = Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS)
 err = Console(stderr=True)
 
 

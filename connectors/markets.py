@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aggregator.domain.errors import NumberRefused
 from aggregator.domain.instrument import Fees, Instruments, Listing
-from aggregator.domain.numbers import MAX_DECIMALS, decimals_of
+from aggregator.domain.numbers import decimals_of
 
 
 class Market(NamedTuple):
@@ -94,10 +94,7 @@ class Markets:
 
     def adopt(self, market: Market) -> Listing:
         """Make a listing of a row of the market list. Raises NumberRefused as `listing` does."""
-        price_decimals, quantity_decimals = decimals_of(market.tick), decimals_of(market.lot)
-        if max(price_decimals, quantity_decimals) > MAX_DECIMALS:
-            raise NumberRefused(f"{market.symbol}: tick {market.tick}, lot {market.lot} are finer than any scale")
-        instrument = self._instruments.get(market.base, market.quote, price_decimals, quantity_decimals)
+        instrument = self._instruments.get(market.base, market.quote, decimals_of(market.tick), decimals_of(market.lot))
         both = instrument.widened(instrument.price_decimals + instrument.quantity_decimals, 0)
         return self._keep(
             Listing(

@@ -16,8 +16,7 @@ The venue's rules for a local book, in substance:
  8. The first trades after subscribing are history, newest first.
 
 Rules 2 and 3 are kept by `PreviousId`, rule 6 by `SnapshotOnly`. The REST book has no id, so it can neither start a
-book nor repair one. A connection bears 400 subscriptions; requests in its first second may be refused, so whoever
-carries them out waits that long.
+book nor repair one. A connection bears 400 subscriptions.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from aggregator.domain.events import BestQuote, BookDelta, BookSnapshot, MarketE
 from aggregator.domain.instrument import Instrument, Side
 from aggregator.domain.numbers import parse_decimal
 from connectors.books import Books
-from connectors.contract import NOTHING, Answer, Fetch, Reply, Request, Send
+from connectors.contract import NOTHING, Answer, Fetch, Habits, Reply, Request, Send
 from connectors.cryptocom import wire
 from connectors.levels import read_levels
 from connectors.resync import SECOND
@@ -46,9 +45,15 @@ BOOK_CHANNELS = ("book.50", "book.10", "book.50.snapshot", "book.10.snapshot")
 
 
 class CryptocomMarketData:
-    """See `connectors.contract.MarketData`. A book channel that ends in `.snapshot` subscribes to whole books."""
+    """See `connectors.contract.MarketData`. A book channel that ends in `.snapshot` subscribes to whole books.
+
+    One for each connection, since it knows which trades that one has brought.
+    """
 
     separator = "_"
+    habits = Habits(silence_ns=45 * SECOND, settle_ns=SECOND, spacing_ns=20 * MS)
+    """The venue's heartbeat comes every 30 seconds. It grants 100 requests a second, fewer in the calendar second in which
+    the connection was made."""
     snapshot_after_ns = 5 * SECOND
     """The whole book comes unasked, about a second after its subscription is acknowledged."""
 
@@ -70,6 +75,9 @@ class CryptocomMarketData:
 
     def market_list(self) -> Fetch:
         return Fetch("/exchange/v1/public/get-instruments")
+
+    def clock(self) -> None:
+        """The venue does not tell its time."""
 
     def subscribe(self, symbols: Sequence[str], now_ns: int) -> Sequence[Request]:
         channels = [channel for symbol in symbols for channel in (self._book_of(symbol), f"trade.{symbol}")]
@@ -198,7 +206,7 @@ def _best_quotes(push: wire.Push, books: Books, now_ns: int) -> Answer:
 
 def _control(message: wire.Frame, books: Books, now_ns: int) -> Answer:
     if message.method == "public/heartbeat" and message.id is not None:  # rule 7
-        return Answer(requests=[Send(wire.answer_heartbeat(message.id))])
+        return Answer(requests=[Send(wire.answer_heartbeat(message.id), urgent=True)])
     complaint = message.complaint
     if complaint is not None:
         reason = f"request {message.id} ({message.channel or message.method}) was refused: {complaint}"

@@ -34,11 +34,11 @@ from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
 from aggregator.domain.errors import ConfigurationRefused, FrameRefused
-from aggregator.domain.events import BestQuote, BookDelta, BookSnapshot, Refused, Subscribed, Trade
+from aggregator.domain.events import BestQuote, BookDelta, BookSnapshot, Refused, Subscribed, Trade, VenueClock
 from aggregator.domain.instrument import Side
 from aggregator.domain.numbers import parse_decimal
 from connectors.books import Books
-from connectors.contract import NOTHING, Answer, Fetch, Reconnect, Reply, Request, Send
+from connectors.contract import NOTHING, Answer, Fetch, Habits, Reconnect, Reply, Request, Send
 from connectors.gateio import wire
 from connectors.levels import read_levels
 from connectors.resync import SECOND
@@ -57,6 +57,14 @@ class GateioMarketData:
     """See `connectors.contract.MarketData`. Frames of either kind of book are read, whichever is subscribed to."""
 
     separator = "_"
+    habits = Habits(
+        silence_ns=45 * SECOND,
+        spacing_ns=5 * MS,
+        keepalive_ns=15 * SECOND,
+        keepalive=lambda now_ns: wire.ping(now_ns // SECOND),
+    )
+    """Quiet markets say nothing, and the venue hangs up on a client that is silent for 30 seconds: both are what the ping
+    is for. No limit on requests is published."""
 
     def __init__(self, book_channel: str = "obu.50") -> None:
         if book_channel not in BOOK_CHANNELS:
@@ -78,16 +86,13 @@ class GateioMarketData:
     def market_list(self) -> Fetch:
         return Fetch("/api/v4/spot/currency_pairs")
 
+    def clock(self) -> Fetch:
+        return Fetch("/api/v4/spot/time")
+
     def subscribe(self, symbols: Sequence[str], now_ns: int) -> Sequence[Request]:
         """One market a request, so that what is refused is one market's and not its neighbours'."""
-        return [
-            request
-            for symbol in symbols
-            for request in (
-                self._subscription(self._book_channel, self._book_of(symbol), now_ns),
-                self._subscription("spot.trades", [symbol], now_ns),
-            )
-        ]
+        books = [self._subscription(self._book_channel, self._book_of(symbol), now_ns) for symbol in symbols]
+        return books + [self._subscription("spot.trades", [symbol], now_ns) for symbol in symbols]
 
     def ask_snapshot(self, symbol: str, now_ns: int) -> Sequence[Request]:
         if self._covered:
@@ -123,6 +128,8 @@ class GateioMarketData:
             return _snapshot(symbol, reply.body, books, now_ns)
         if url.path.endswith("/spot/currency_pairs"):
             books.markets.learn(wire.read_markets(reply.body))
+        if url.path.endswith("/spot/time"):
+            return Answer([VenueClock(books.venue, now_ns, wire.read_time_ms(reply.body) * MS)])
         return NOTHING
 
     def _book_of(self, symbol: str) -> list[str]:

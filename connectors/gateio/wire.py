@@ -116,12 +116,17 @@ class _Pair(msgspec.Struct):
     status: str | None = field(name="trade_status", default=None)
 
 
+class _Clock(msgspec.Struct):
+    time_ms: TimeMs = field(name="server_time")
+
+
 _frame = msgspec.json.Decoder(Frame)
 _update = msgspec.json.Decoder(Update)
 _best_quote = msgspec.json.Decoder(BestQuote)
 _trade = msgspec.json.Decoder(Trade)
 _snapshot = msgspec.json.Decoder(Snapshot)
 _pairs = msgspec.json.Decoder(list[_Pair])
+_clock = msgspec.json.Decoder(_Clock)
 
 
 def read_frame(frame: str | bytes) -> Frame:
@@ -142,6 +147,10 @@ def read_trade(result: Raw) -> Trade:
 
 def read_snapshot(body: bytes) -> Snapshot:
     return decode(_snapshot, body)
+
+
+def read_time_ms(body: bytes) -> int:
+    return decode(_clock, body).time_ms
 
 
 def number(raw: Raw) -> bytes:
@@ -180,6 +189,10 @@ def subscribe(channel: str, payload: list[str], *, request_id: int, time_s: int)
 
 def unsubscribe(channel: str, payload: list[str], *, request_id: int, time_s: int) -> str:
     return _request("unsubscribe", channel, payload, request_id, time_s)
+
+
+def ping(time_s: int) -> str:
+    return json.dumps({"time": time_s, "channel": "spot.ping"})
 
 
 def _request(event: str, channel: str, payload: list[str], request_id: int, time_s: int) -> str:

@@ -109,6 +109,7 @@ class TrueBook:
         self._oldest_id = last_id
         self._closed_id = last_id
         self._phantom = 0
+        self._phantom_quantity = 0
 
     def put(self, side: Resting, key: int, quantity: int) -> None:
         """Set the quantity of one level; 0 removes it."""
@@ -150,7 +151,7 @@ class TrueBook:
 
     def close(self, at_ns: int) -> Change | None:
         """The update that ends here, None when nothing changed."""
-        if self._phantom and self.asks.keys and self._phantom < self.asks.keys[0]:
+        if self._phantom and self.asks.keys and self._phantom <= self.asks.keys[0]:
             self.uncross()
             self.cross()
         if self.last_id == self._closed_id:
@@ -165,7 +166,8 @@ class TrueBook:
         if self._phantom or not asks.keys:
             return
         self._phantom = asks.keys[min(2, len(asks.keys) - 1)]
-        self._tell(self.bids, -self._phantom, asks.quantities[self._phantom])
+        self._phantom_quantity = asks.quantities[self._phantom]
+        self._tell(self.bids, -self._phantom, self._phantom_quantity)
 
     def uncross(self) -> None:
         if self._phantom:
@@ -176,8 +178,8 @@ class TrueBook:
         """The best `depth` levels of each side as published."""
         bids, asks = self.bids.top(depth), self.asks.top(depth)
         if self._phantom:
-            quantity = self.asks.quantities.get(self._phantom) or self.asks.quantities[self.asks.keys[0]]
-            bids = Levels([self._phantom, *bids.prices][:depth], [quantity, *bids.quantities][:depth])
+            quantities = [self._phantom_quantity, *bids.quantities]
+            bids = Levels([self._phantom, *bids.prices][:depth], quantities[:depth])
         return Picture(self.symbol, self.last_id, bids, asks)
 
     def digest_at(self, update_id: int) -> int:
