@@ -90,6 +90,12 @@ class Book:
         self._pictures.lose()
         return [self._lost(reason, at_ns, gap)]
 
+    def cut(self, reason: str, at_ns: int) -> list[MarketEvent]:
+        """The connection is gone: what was held of it continues nothing that the next one will bring."""
+        lost = self.lost(reason, at_ns)
+        self._numbering.lose()
+        return lost
+
     def awaited(self, at_ns: int) -> BookLost:
         """The statement that a book which has just come to be has no levels yet."""
         return BookLost(self.listing.venue, self.listing.instrument.name, at_ns, "a snapshot is awaited")

@@ -81,11 +81,14 @@ class MarketData(Protocol):
 
     `read` and `read_reply` raise FrameRefused (or NumberRefused) for what the protocol does not explain;
     they touch no book but the one that the bytes are about. With the symbol of a book in it, FrameRefused
-    says that this book has missed a change.
+    says that this book has missed a change; from `read_reply`, that the question for its snapshot failed.
     """
 
     separator: str
     """What stands between base and quote in the venue's symbols; empty where nothing does."""
+
+    on_feed: bool
+    """Whether the book channel is served at the venue's `feed` address rather than its `stream`."""
 
     habits: Habits
 

@@ -7,19 +7,24 @@ passes over the bytes, with neither an object per level nor a binary float on th
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Raw
 
 from aggregator.domain.book import NO_LEVELS, Levels
 from aggregator.domain.errors import FrameRefused, NumberRefused
 from aggregator.domain.instrument import Instrument, Listing
-from aggregator.domain.numbers import LIMIT, POWERS, parse_decimal
+from aggregator.domain.numbers import LIMIT, MAX_TEXT, POWERS, parse_decimal
 
 NOTHING = Raw(b"[]")
 """What stands for a side that the venue left out."""
 
 _DIGITS = b"0123456789"
-_NUMBERS = b'0123456789.+-eE" \t\r\n'
+_NUMBERS = b"0123456789.+-eE"
 _DIGITS_AS_ZERO = bytes.maketrans(_DIGITS, b"0" * 10)
+_MANY_DIGITS = b"0" * (MAX_TEXT // 2)
+_BLANK = b" \t\r\n"
+_BLANK_BETWEEN = re.compile(rb"[ \t\r\n]*([\[\],])[ \t\r\n]*")
 
 _WORTH_A_PASS = 4
 """From this many levels on, passes over the whole text beat reading number by number."""
@@ -52,7 +57,8 @@ def read_levels(raw: Raw, listing: Listing, columns: int = 2) -> Levels:
 
 def _read_even(text: bytes, count: int, instrument: Instrument) -> Levels | None:
     """Quoted numbers of which all prices, and all quantities, have equally many decimals, as most venues
-    write them: then the points can be dropped from all of them at once. None when these are not so."""
+    write them: then the points can be dropped from all of them at once. None when these are not so, or are so
+    long that they may have to be refused."""
     if text.translate(None, _DIGITS) != b"[" + (b'[".","."],' * count)[:-1] + b"]":
         return None
     price_end, quantity_end = text.index(b'"', 3), text.index(b"]")
@@ -60,6 +66,8 @@ def _read_even(text: bytes, count: int, instrument: Instrument) -> Levels | None
     quantity_tail = text[text.index(b".", price_end) : quantity_end].translate(_DIGITS_AS_ZERO)
     zeroed = text.translate(_DIGITS_AS_ZERO)
     if zeroed.count(price_tail + b",") != count or zeroed.count(quantity_tail + b"]") != count:
+        return None
+    if len(price_tail) <= 2 or len(quantity_tail) <= 2 or _MANY_DIGITS in zeroed:
         return None
     price_shift = instrument.price_decimals - (len(price_tail) - 2)
     quantity_shift = instrument.quantity_decimals - (len(quantity_tail) - 2)
@@ -78,10 +86,15 @@ def _read_even(text: bytes, count: int, instrument: Instrument) -> Levels | None
 
 def _read_any(text: bytes, count: int, instrument: Instrument, columns: int) -> Levels:
     """Numbers quoted or bare, with any decimals, with exponents: one by one."""
+    if text.translate(None, _BLANK) != text:
+        text = _BLANK_BETWEEN.sub(rb"\1", text)
+    if text == b"[]":
+        return NO_LEVELS
     level = b"[" + b"," * (columns - 1) + b"]"
-    if text.translate(None, _NUMBERS) != b"[" + b",".join([level] * count) + b"]":
+    shape = text.translate(None, _NUMBERS).replace(b'""', b"")
+    if count < 1 or shape != b"[" + b",".join([level] * count) + b"]":
         raise NumberRefused(f"not arrays of {columns} numbers: {text[:60]!r}")
-    numbers = text.translate(None, b'[]" \t\r\n').split(b",") if count else []
+    numbers = text.translate(None, b'[]"').split(b",")
     price_decimals, quantity_decimals = instrument.price_decimals, instrument.quantity_decimals
     return Levels(
         [parse_decimal(number, price_decimals) for number in numbers[::columns]],

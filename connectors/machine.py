@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from aggregator.config.venues import Limits
+from aggregator.config.venues import Limits, VenueSettings
+from aggregator.domain.errors import ConfigurationRefused, VenueDefunct
 from aggregator.domain.events import ClockMeasured, MarketEvent, VenueClock
+from aggregator.domain.instrument import Instruments
 from connectors.connection import Action, Connect, Connection, Get, Hangup, Transmit
-from connectors.contract import Fetch, Habits, Reply
+from connectors.contract import Fetch, Habits, MarketData, Reply
+from connectors.markets import Market, Markets
 from connectors.pacing import SECOND, Backoff, Breaker, Budget
 from connectors.session import Session
 
@@ -25,6 +28,42 @@ DEFAULT_BAN_NS = 60 * SECOND
 """For a refusal by rate that does not say how long."""
 
 TOO_MANY, BANNED = 429, 418
+
+SUBSCRIPTIONS_PER_SYMBOL = 2
+"""Its book and its trades."""
+
+
+def venue_machine(
+    venue: VenueSettings,
+    new_market_data: Callable[[], MarketData],
+    instruments: Instruments,
+    jitter: Callable[[], float],  # not money: a chance
+) -> VenueMachine:
+    """The machine that follows what the venue's file lists, on as many connections as that takes.
+
+    Raises VenueDefunct for a venue that has ceased to exist, ConfigurationRefused for listings that cannot be had.
+    """
+    if venue.defunct is not None:
+        raise VenueDefunct(f"{venue.name} is defunct since {venue.defunct.since}: {venue.defunct.reason}")
+    model = new_market_data()
+    listings = venue.fixed_listings(instruments.listed)
+    markets = Markets(venue.venue, listings, instruments, venue.fee_rates(), separator=model.separator)
+    url = venue.endpoints.feed if model.on_feed and venue.endpoints.feed else venue.endpoints.stream
+    if url is None:
+        raise ConfigurationRefused([venue.fault(("endpoints", "stream"), "missing; give the venue's websocket")])
+    per_second = venue.limits.messages_per_second
+    habits = model.habits._replace(spacing_ns=SECOND // per_second) if per_second else model.habits
+    symbols = [listing.symbol for listing in listings]
+    share = max(1, (venue.limits.subscriptions_per_connection or len(symbols) * 2) // SUBSCRIPTIONS_PER_SYMBOL)
+    groups = [symbols[start : start + share] for start in range(0, len(symbols), share)] or [[]]
+    rule = venue.market_list
+    takes = (lambda market: rule.takes(market.symbol, market.base, market.quote)) if rule else None
+
+    def line(group: list[str], follow_listed: Callable[[Market], bool] | None) -> Line:
+        return Line(url, habits, lambda: Session(new_market_data(), markets, group, follow_listed))
+
+    lines = [line(group, takes if index == 0 else None) for index, group in enumerate(groups)]
+    return VenueMachine(venue.venue, lines, venue.limits, model.clock(), jitter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from aggregator.domain.errors import NumberRefused
@@ -45,7 +46,8 @@ class Markets:
         self._fees = fees
         self._separator = separator
         self._adopts_unlisted = adopts_unlisted
-        self._listings = {listing.symbol: listing for listing in listings}
+        self._stated = {listing.symbol: listing for listing in listings}
+        self._listings = dict(self._stated)
         self._symbols = {listing.instrument.name: listing.symbol for listing in self._listings.values()}
         self._list: dict[str, Market] = {}
 
@@ -61,19 +63,17 @@ class Markets:
     def has_list(self) -> bool:
         return bool(self._list)
 
-    def choose(self, accepts: Callable[[Market], bool]) -> list[str]:
-        """The symbols of the market list that are accepted, each listed from now on. A market whose rules cannot be
-        had on the instrument's scale is left out."""
+    def choose(self, accepts: Callable[[Market], bool]) -> list[Listing]:
+        """The listings of the market list that are accepted. A market whose rules cannot be had on the instrument's
+        scale is left out, and so is one whose instrument has another symbol here already."""
         chosen = []
         for market in self._list.values():
-            if not accepts(market):
+            if not accepts(market) or self._is_taken(market):
                 continue
             try:
-                if market.symbol not in self._listings:
-                    self.adopt(market)
+                chosen.append(self.adopt(market))
             except NumberRefused:
                 continue
-            chosen.append(market.symbol)
         return chosen
 
     def listing(self, symbol: str) -> Listing | None:
@@ -82,35 +82,54 @@ class Markets:
         Raises NumberRefused when its rules cannot be had on the instrument's scale.
         """
         known = self._listings.get(symbol)
-        if known is not None or not self._adopts_unlisted:
+        if known is not None or not symbol or not self._adopts_unlisted:
             return known
-        market = self._list.get(symbol)
-        if market is not None:
-            return self.adopt(market)
         base, _, quote = symbol.partition(self._separator) if self._separator else ("", "", "")
-        if base and quote:
-            return self.adopt(Market(symbol, base, quote))
+        market = self._list.get(symbol) or Market(symbol, base, quote)
+        if market.base and market.quote and not self._is_taken(market):
+            return self.adopt(market)
         return self._keep(Listing(self.venue, symbol, self._instruments.named(symbol), fees=self._fees))
 
     def adopt(self, market: Market) -> Listing:
-        """Make a listing of a row of the market list. Raises NumberRefused as `listing` does."""
-        instrument = self._instruments.get(market.base, market.quote, decimals_of(market.tick), decimals_of(market.lot))
-        both = instrument.widened(instrument.price_decimals + instrument.quantity_decimals, 0)
-        return self._keep(
-            Listing(
-                self.venue,
-                market.symbol,
-                instrument,
-                tick=instrument.price(market.tick),
-                lot=instrument.quantity(market.lot),
-                minimum_quantity=instrument.quantity(market.minimum_quantity),
-                minimum_notional=both.price(market.minimum_notional),
-                fees=self._fees,
-                tradable=market.tradable,
-            )
+        """Make a listing of a row of the market list. Rules that the venue's file states stay, the others are taken
+        from the row. Raises NumberRefused as `listing` does."""
+        stated = self._stated.get(market.symbol)
+        instrument = (
+            stated.instrument
+            if stated
+            else self._instruments.get(market.base, market.quote, decimals_of(market.tick), decimals_of(market.lot))
         )
+        listed = Listing(
+            self.venue,
+            market.symbol,
+            instrument,
+            tick=instrument.price(market.tick),
+            lot=instrument.quantity(market.lot),
+            minimum_quantity=instrument.quantity(market.minimum_quantity),
+            minimum_notional=instrument.notional(market.minimum_notional),
+            fees=self._fees,
+            tradable=market.tradable,
+        )
+        return self._keep(_completed(stated, listed) if stated else listed)
+
+    def _is_taken(self, market: Market) -> bool:
+        """Whether its instrument has another symbol here already. One venue has one book of an instrument: two
+        would be mixed into one."""
+        symbol = self._symbols.get(f"{market.base}/{market.quote}", market.symbol)
+        return symbol != market.symbol and market.symbol not in self._stated
 
     def _keep(self, listing: Listing) -> Listing:
         self._listings[listing.symbol] = listing
         self._symbols[listing.instrument.name] = listing.symbol
         return listing
+
+
+def _completed(stated: Listing, listed: Listing) -> Listing:
+    return replace(
+        stated,
+        tick=stated.tick or listed.tick,
+        lot=stated.lot or listed.lot,
+        minimum_quantity=stated.minimum_quantity or listed.minimum_quantity,
+        minimum_notional=stated.minimum_notional or listed.minimum_notional,
+        tradable=listed.tradable,
+    )

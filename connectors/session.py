@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from aggregator.config.venues import VenueSettings
 from aggregator.domain.errors import AggregatorError, FrameRefused, NumberRefused
-from aggregator.domain.events import BookLost, BookSnapshot, FrameRejected, MarketEvent
+from aggregator.domain.events import BookLost, BookSnapshot, FrameRejected, ListingsRead, MarketEvent
 from aggregator.domain.instrument import Instruments
 from connectors.books import Books, SnapshotTooOld
 from connectors.contract import Answer, MarketData, Reply, Request
@@ -22,6 +22,7 @@ from connectors.resync import SECOND, Resyncs
 T = TypeVar("T", str | bytes, Reply)
 
 ANSWER_PATIENCE_NS = 10 * SECOND
+MARKET_LIST = "the market list"
 
 
 def recorded_session(market_data: MarketData, venue: VenueSettings, instruments: Instruments) -> Session:
@@ -60,13 +61,15 @@ class Session:
         self._follow = list(follow)
         self._follow_listed = follow_listed
         self._resyncs = Resyncs(ANSWER_PATIENCE_NS)
+        self._list_asked = Resyncs(ANSWER_PATIENCE_NS)
         self._requests: list[Request] = []
 
     def opened(self, now_ns: int) -> list[MarketEvent]:
         """A connection stands; nothing was sent on it yet."""
         self._requests += self._market_data.greet(now_ns)
         if self._follow_listed is not None:
-            self._requests.append(self._market_data.market_list())
+            self._list_asked.plan(MARKET_LIST, now_ns)
+            self.woken(now_ns)
         return self._subscribe(self._follow, now_ns)
 
     def received(self, frame: str | bytes, now_ns: int) -> list[MarketEvent]:
@@ -76,7 +79,12 @@ class Session:
         events = self._read(self._market_data.read_reply, reply, now_ns)
         if self._follow_listed is not None and self._markets.has_list:
             accepts, self._follow_listed = self._follow_listed, None
-            events += self._subscribe(self._markets.choose(accepts), now_ns)
+            self._list_asked.done(MARKET_LIST)
+            listings = self._markets.choose(accepts)
+            events.append(ListingsRead(self.venue, now_ns, listings))
+            more = [listing.symbol for listing in listings if listing.symbol not in self._follow]
+            self._follow += more
+            events += self._subscribe(more, now_ns)
         return events
 
     def answered(self, url: str, body: bytes, now_ns: int) -> list[MarketEvent]:
@@ -86,7 +94,8 @@ class Session:
     def closed(self, reason: str, now_ns: int) -> list[MarketEvent]:
         """The connection is gone, and every book that it carried is lost."""
         self._resyncs.clear()
-        return [event for book in self.books for event in book.lost(reason, now_ns)]
+        self._list_asked.clear()
+        return [event for book in self.books for event in book.cut(reason, now_ns)]
 
     def resync(self, symbol: str, reason: str, now_ns: int) -> list[MarketEvent]:
         """Give this one book up and ask for it anew, leaving all others alone."""
@@ -94,11 +103,16 @@ class Session:
         return self._settle(Answer(book.lost(reason, now_ns)), now_ns) if book is not None else []
 
     def woken(self, now_ns: int) -> None:
+        if self._list_asked.take_due(now_ns):
+            self._requests.append(self._market_data.market_list())
         for symbol in self._resyncs.take_due(now_ns):
             self._requests += self._market_data.ask_snapshot(symbol, now_ns)
 
     def wake_at_ns(self) -> int | None:
-        return self._resyncs.next_ns()
+        return min(
+            (at_ns for at_ns in (self._resyncs.next_ns(), self._list_asked.next_ns()) if at_ns is not None),
+            default=None,
+        )
 
     def take_requests(self) -> list[Request]:
         requests, self._requests = self._requests, []
@@ -119,7 +133,7 @@ class Session:
             self._resyncs.failed(error.symbol, now_ns)
             return self.books.announce(now_ns)
         except FrameRefused as error:
-            return self._rejected(error, error.symbol, now_ns)
+            return self._rejected(error, error.symbol, now_ns, by_reply=isinstance(what, Reply))
         except NumberRefused as error:
             return self._rejected(error, None, now_ns)
 
@@ -135,12 +149,15 @@ class Session:
                 self._resyncs.done(self._markets.symbol_of(event.instrument))
         return [*self.books.announce(now_ns), *answer.events]
 
-    def _rejected(self, error: AggregatorError, symbol: str | None, now_ns: int) -> list[MarketEvent]:
+    def _rejected(
+        self, error: AggregatorError, symbol: str | None, now_ns: int, *, by_reply: bool = False
+    ) -> list[MarketEvent]:
+        """A frame that means nothing hides a change of its book; a reply only leaves a question open."""
         events = self.books.announce(now_ns)
         book = self.books.get(symbol) if symbol is not None else None
         if book is None or symbol is None:
             return [*events, FrameRejected(self.venue, now_ns, str(error))]
-        lost = book.lost(f"a frame was rejected: {error}", now_ns)
+        lost = [] if by_reply else book.lost(f"a frame was rejected: {error}", now_ns)
         events.append(FrameRejected(self.venue, now_ns, str(error), book.listing.instrument.name))
         if symbol in self._resyncs:
             self._resyncs.failed(symbol, now_ns)

@@ -29,6 +29,7 @@ class VenueEntry:
     state: str
     display: bool
     route: bool
+    rest: str
     connection: Callable[[], Mapping[str, Any]]
 
 
@@ -108,6 +109,7 @@ class MarketRoutes:
             "state": entry.state,
             "display": entry.display,
             "route": entry.route,
+            "rest": entry.rest,
             "rejected_frames": self._engine.rejected_frames.get(entry.venue, 0),
             "connection": entry.connection(),
             "books": books,

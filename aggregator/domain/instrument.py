@@ -9,9 +9,9 @@ from enum import StrEnum
 from aggregator.domain.errors import NumberRefused
 from aggregator.domain.numbers import MAX_DECIMALS, format_decimal, parse_decimal
 
-DEFAULT_DECIMALS = 18
-"""Scale of an instrument unless a listing is finer. It leaves room below ticks and lots, since resting
-levels that are finer than the market list says are real."""
+PRICE_DECIMALS, QUANTITY_DECIMALS = 12, 18
+"""Scales of an instrument unless a listing is finer. They leave room below ticks and lots, since resting levels that
+are finer than the market list says are real: HTX has been seen with quantities of 15 decimals."""
 
 
 class Side(StrEnum):
@@ -29,8 +29,8 @@ class Instrument:
     name: str
     base: str = ""
     quote: str = ""
-    price_decimals: int = DEFAULT_DECIMALS
-    quantity_decimals: int = DEFAULT_DECIMALS
+    price_decimals: int = PRICE_DECIMALS
+    quantity_decimals: int = QUANTITY_DECIMALS
 
     @classmethod
     def of(cls, base: str, quote: str) -> Instrument:
@@ -49,6 +49,9 @@ class Instrument:
 
     def quantity(self, text: str | bytes) -> int:
         return parse_decimal(text, self.quantity_decimals)
+
+    def notional(self, text: str | bytes) -> int:
+        return parse_decimal(text, self.price_decimals + self.quantity_decimals)
 
     def show_price(self, price: int) -> str:
         return format_decimal(price, self.price_decimals)

@@ -42,6 +42,7 @@ class BinanceMarketData:
     """See `connectors.contract.MarketData`."""
 
     separator = ""
+    on_feed = False
     habits = Habits(silence_ns=60 * SECOND, spacing_ns=SECOND // 5, life_ns=84_000 * SECOND)
     """At most 5 messages a second; the venue cuts every connection after 24 hours, of which 23 h 20 are used.
     Its pings are the websocket protocol's own."""

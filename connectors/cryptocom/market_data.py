@@ -51,9 +51,10 @@ class CryptocomMarketData:
     """
 
     separator = "_"
+    on_feed = False
     habits = Habits(silence_ns=45 * SECOND, settle_ns=SECOND, spacing_ns=20 * MS)
-    """The venue's heartbeat comes every 30 seconds. It grants 100 requests a second, fewer in the calendar second in which
-    the connection was made."""
+    """The venue's heartbeat comes every 30 seconds. It grants 100 requests a second, fewer in the calendar second in
+    which the connection was made."""
     snapshot_after_ns = 5 * SECOND
     """The whole book comes unasked, about a second after its subscription is acknowledged."""
 

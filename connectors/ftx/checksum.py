@@ -11,6 +11,7 @@ The text is not the one on the wire, which may say `0.00002262`, or no more than
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import repeat
 from zlib import crc32
 
 from aggregator.books.ladder import Ladder
@@ -45,14 +46,11 @@ class Mirror:
         return crc32(":".join([*in_step, *bids[both:], *asks[both:]]).encode())
 
     def _levels_of(self, ladder: Ladder) -> list[str]:
-        price_unit, quantity_unit = self._price_unit, self._quantity_unit
-        return [
-            f"{_double(price, price_unit)}:{_double(quantity, quantity_unit)}"
-            for price, quantity in zip(*ladder.top(DEPTH), strict=True)
-        ]
+        prices, quantities = ladder.top(DEPTH)
+        return list(map(_text, prices, quantities, repeat(self._price_unit), repeat(self._quantity_unit)))
 
 
 @lru_cache(maxsize=1 << 16)
-def _double(value: int, unit: int) -> str:
-    """The text of the double that is nearest to `value / unit`: division of integers rounds correctly."""
-    return repr(value / unit)  # not money: it is only ever compared, as a text, with the venue's own
+def _text(price: int, quantity: int, price_unit: int, quantity_unit: int) -> str:
+    """A level in the texts of the doubles nearest to its numbers: division of integers rounds correctly."""
+    return f"{price / price_unit!r}:{quantity / quantity_unit!r}"  # not money: only compared with the venue's own

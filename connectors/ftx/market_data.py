@@ -3,7 +3,8 @@
 The venue's rules for a local book, in substance:
 
  1. Subscribing brings a `partial`: the whole book, replacing whatever was there.
- 2. An `update` sets quantities at prices; 0 removes a level. Updates have no numbers.
+ 2. An `update` sets quantities at prices; 0 removes a level, also one that sinks below the best 100.
+    Updates have no numbers.
  3. Every message carries the checksum of the book that it leads to. If ours differs, something was lost or
     changed on the way: the book is void until the next partial, for which one unsubscribes and subscribes.
 
@@ -33,6 +34,7 @@ class FtxMarketData:
     """See `connectors.contract.MarketData`."""
 
     separator = "/"
+    on_feed = False
     habits = Habits(silence_ns=40 * SECOND, keepalive_ns=15 * SECOND, keepalive=wire.ping)
     snapshot_after_ns = 10 * SECOND
     """A partial comes by itself."""

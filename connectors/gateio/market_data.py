@@ -57,14 +57,15 @@ class GateioMarketData:
     """See `connectors.contract.MarketData`. Frames of either kind of book are read, whichever is subscribed to."""
 
     separator = "_"
+    on_feed = False
     habits = Habits(
         silence_ns=45 * SECOND,
         spacing_ns=5 * MS,
         keepalive_ns=15 * SECOND,
         keepalive=lambda now_ns: wire.ping(now_ns // SECOND),
     )
-    """Quiet markets say nothing, and the venue hangs up on a client that is silent for 30 seconds: both are what the ping
-    is for. No limit on requests is published."""
+    """Quiet markets say nothing, and the venue hangs up on a client that is silent for 30 seconds: both are what the
+    ping is for. No limit on requests is published."""
 
     def __init__(self, book_channel: str = "obu.50") -> None:
         if book_channel not in BOOK_CHANNELS:

@@ -51,7 +51,7 @@ INCREMENTS = {"mbp.5": 5, "mbp.20": 20, "mbp.150": 150, "mbp.400": 400}
 PICTURES = frozenset({"mbp.refresh.5", "mbp.refresh.10", "mbp.refresh.20", "depth.step0"})
 
 FEED = "mbp."
-"""What such a channel is called is served at an address of its own, which serves no trades."""
+"""Channels of such a name are served at an address of their own, and no trades with them."""
 
 CLOCK = "/v1/common/timestamp"
 MARKET_LISTS = {
@@ -72,6 +72,7 @@ class HuobiMarketData:
         # An increment is due within 100 ms, and then the snapshot can be asked for (rule 2); a picture comes
         # by itself within a second, and only one that is overdue is worth asking for.
         self.snapshot_after_ns = SECOND if book_channel in INCREMENTS else 5 * SECOND
+        self.on_feed = book_channel.startswith(FEED)
         self._channels: dict[str, str] = {}
 
     def numbering(self) -> PreviousId[BookDelta]:
@@ -88,7 +89,7 @@ class HuobiMarketData:
 
     def subscribe(self, symbols: Sequence[str], now_ns: int) -> Sequence[Request]:
         channels = [self._book_channel]
-        if not self._book_channel.startswith(FEED):
+        if not self.on_feed:
             channels.append("trade.detail")
         return [Send(wire.subscribe(wire.topic(symbol, channel))) for symbol in symbols for channel in channels]
 

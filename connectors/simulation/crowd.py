@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from aggregator.domain.instrument import Listing, Side
+from aggregator.domain.numbers import POWERS
 from connectors.simulation.book import Resting, TrueBook
 from connectors.simulation.prices import DOLLAR_DECIMALS, FairPrice, dollars
 
@@ -84,7 +85,7 @@ class Crowd:
         """Keep to these rules from now on."""
         self._tick, self._lot = listing.tick, listing.lot
         self._minimum_quantity, self._minimum_notional = listing.minimum_quantity, listing.minimum_notional
-        typical = TYPICAL_DOLLARS * 10 ** (DOLLAR_DECIMALS + listing.instrument.quantity_decimals)
+        typical = TYPICAL_DOLLARS * POWERS[DOLLAR_DECIMALS + listing.instrument.quantity_decimals]
         self._typical_lots = typical // dollars(listing.instrument.base) // listing.lot + 1
         self._ground = 0
 

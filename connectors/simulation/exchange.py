@@ -27,7 +27,7 @@ def with_rules(listing: Listing) -> Listing:
     """The listing with a plausible tick and lot where it states none: a hundred-thousandth of the price, and a
     quantity worth about a dollar."""
     instrument = listing.instrument
-    one_dollar = 10 ** (DOLLAR_DECIMALS + instrument.quantity_decimals) // dollars(instrument.base)
+    one_dollar = POWERS[DOLLAR_DECIMALS + instrument.quantity_decimals] // dollars(instrument.base)
     return replace(
         listing,
         tick=listing.tick or _round(starting_price(instrument) // 10**5),

@@ -28,9 +28,7 @@ def snapshot(
     return BookSnapshot("binance", "BTC/USDT", venue_time_ns, at_ns, levels(bids), levels(asks), resync)
 
 
-def delta(
-    bids: dict[int, int], asks: dict[int, int], *, at: int = 0, venue_time: int = 0, depth: int = 0
-) -> BookDelta:
+def delta(bids: dict[int, int], asks: dict[int, int], *, at: int = 0, venue_time: int = 0, depth: int = 0) -> BookDelta:
     venue_time_ns, at_ns = venue_time * SECOND, at * SECOND
     return BookDelta("binance", "BTC/USDT", venue_time_ns, at_ns, levels(bids), levels(asks), depth)
 
@@ -318,9 +316,7 @@ class TwinsWalkTogether(RuleBasedStateMachine):
         self.now_ns += waited
         self.is_whole = True
         asks = {price + 6: quantity for price, quantity in asks.items()}
-        self._apply(
-            BookSnapshot("binance", "BTC/USDT", venue_time, self.now_ns, levels(bids), levels(asks), resync)
-        )
+        self._apply(BookSnapshot("binance", "BTC/USDT", venue_time, self.now_ns, levels(bids), levels(asks), resync))
 
     @precondition(lambda self: self.is_whole)
     @rule(bids=SIDE, asks=SIDE, waited=SOME_NS, venue_time=st.integers(0, 120), depth=st.integers(0, 3))

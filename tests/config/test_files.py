@@ -7,7 +7,7 @@ import pytest
 from aggregator.config.document import read_document
 from aggregator.config.files import check_file, kind_of, load_configuration
 from aggregator.domain.errors import ConfigurationRefused
-from aggregator.domain.instrument import DEFAULT_DECIMALS
+from aggregator.domain.instrument import PRICE_DECIMALS, QUANTITY_DECIMALS
 from tests.config.texts import DEFUNCT, SETTINGS, VENUE, spoiled
 from tests.paths import REPOSITORY
 
@@ -67,8 +67,8 @@ def test_scales_are_overridden_or_follow_from_the_finest_listing():
         name: (instrument.price_decimals, instrument.quantity_decimals)
         for name, instrument in configuration.instruments.items()
     }
-    own = DEFAULT_DECIMALS
-    assert scales == {"BTC/USDT": (own, 15), "SOL/USDT": (4, own), "ETH/USDT": (20, own)}
+    expected = {"BTC/USDT": (PRICE_DECIMALS, 15), "SOL/USDT": (4, QUANTITY_DECIMALS), "ETH/USDT": (20, QUANTITY_DECIMALS)}
+    assert scales == expected
     assert configuration.instrument("SOL/USDT").price_decimals == 4
     assert configuration.instrument("XRP/USDT").quote == "USDT"
     assert configuration.instrument("XRPUSDT").quote == ""

@@ -41,7 +41,7 @@ class Venue:
 
     def __init__(self, book_channel: str = "book.50", symbols: tuple[str, ...] = SYMBOLS) -> None:
         instruments = Instruments()
-        listings = [Listing("cryptocom", symbol, instruments.get(*symbol.split("_"))) for symbol in symbols]
+        listings = [Listing("cryptocom", symbol, instruments.listed(symbol.replace("_", "/"))) for symbol in symbols]
         self.now = START
         self.market = Market()
         self.session = Session(MarketData(book_channel), Markets("cryptocom", listings), symbols)
@@ -235,7 +235,10 @@ def test_a_refusal_that_may_be_about_any_market_names_none(refusal: dict[str, An
 def test_a_heartbeat_is_answered_at_once_with_its_id(heartbeat_id: int | str) -> None:
     venue = live()
     assert venue.receive({"id": heartbeat_id, "method": "public/heartbeat", "code": 0}) == []
-    assert venue.sent() == [{"id": heartbeat_id, "method": "public/respond-heartbeat"}]
+    (answer,) = venue.session.take_requests()
+    assert isinstance(answer, Send)
+    assert answer.urgent
+    assert json.loads(answer.text) == {"id": heartbeat_id, "method": "public/respond-heartbeat"}
 
 
 # Books with changes
@@ -370,7 +373,7 @@ def test_a_book_is_lost_with_its_connection_and_starts_anew_on_the_next() -> Non
         {"asks": [["101", "1e999", "1"]]},
         {"asks": [["0", "1", "1"]]},
         {"bids": [["100", "1"]]},
-        {"bids": [["100.0", "1", "1"]], "asks": [["101.00000000000001", "1", "1"]]},
+        {"bids": [["100.0", "1", "1"]], "asks": [["101.0000000000000000001", "1", "1"]]},
         {"bids": None},
         {"bids": {"100": "1"}},
     ],
@@ -539,16 +542,18 @@ def test_bare_numbers_of_2021_are_read_exactly() -> None:
     (event,) = venue.receive(frame)
     assert isinstance(event, Trade)
     assert event.trade_id == "2008994948736251682"
-    assert event.price == 1_754_450_000_000
-    assert event.quantity == 39_820_000_000_000
+    instrument = venue.book().listing.instrument
+    assert (instrument.show_price(event.price), instrument.show_quantity(event.quantity)) == ("1.75445", "39.82")
 
 
 def test_a_ticker_states_the_best_bid_and_offer() -> None:
     ticker = {"i": "BTC_USDT", "b": "100.1", "bs": "1.5", "k": "100.2", "ks": "2", "a": "100.15", "t": 1780000000150}
-    (event,) = live().receive(push("ticker", ticker))
+    venue = live()
+    (event,) = venue.receive(push("ticker", ticker))
     assert isinstance(event, BestQuote)
-    assert (event.bid_price, event.ask_price) == (100_100_000_000_000, 100_200_000_000_000)
-    assert (event.bid_quantity, event.ask_quantity) == (1_500_000_000_000, 2_000_000_000_000)
+    instrument = venue.book().listing.instrument
+    assert (event.bid_price, event.bid_quantity) == (instrument.price("100.1"), instrument.quantity("1.5"))
+    assert (event.ask_price, event.ask_quantity) == (instrument.price("100.2"), instrument.quantity("2"))
     assert event.sequence == 0
 
 

@@ -332,7 +332,9 @@ def test_the_market_list_gives_the_spot_markets_their_rules() -> None:
     session = Session(FtxMarketData(), Markets("ftx", adopts_unlisted=True), follow_listed=lambda _: True)
     session.opened(START)
     events = session.fetched(Reply("https://ftx.com/api/markets", 200, body), START)
-    bat, xyz = (listing for event in events if isinstance(event, ListingsRead) for listing in event.listings)
+    told = [event.listings for event in events if isinstance(event, ListingsRead)]
+    listings = {listing.symbol: listing for row in told for listing in row}
+    bat, xyz = listings["BAT/USD"], listings["XYZ/USD"]
     assert (bat.symbol, bat.instrument.name) == ("BAT/USD", "BAT/USD")
     assert bat.instrument.show_price(bat.tick) == "0.000025"
     assert bat.instrument.show_quantity(bat.lot) == "1"

@@ -125,6 +125,8 @@ def test_it_subscribes_to_the_books_and_asks_for_each_snapshot_a_second_later() 
 
 
 def test_whole_books_come_with_trades_from_the_other_address_and_are_awaited_longer() -> None:
+    assert HuobiMarketData().on_feed
+    assert not HuobiMarketData("depth.step0").on_feed
     client = Client("depth.step0")
     sent = [json.loads(request.text)["sub"] for request in client.greeting if isinstance(request, Send)]
     assert sent[:2] == ["market.btcusdt.depth.step0", "market.btcusdt.trade.detail"]
@@ -478,7 +480,9 @@ def test_both_market_lists_are_understood(path: str, body: str) -> None:
     session.opened(START)
     assert Fetch("/v1/settings/common/market-symbols") in session.take_requests()
     events = session.fetched(Reply(f"https://api.huobi.pro{path}", 200, body.encode()), START)
-    doge, zec = (listing for event in events if isinstance(event, ListingsRead) for listing in event.listings)
+    told = [event.listings for event in events if isinstance(event, ListingsRead)]
+    listings = {listing.symbol: listing for row in told for listing in row}
+    doge, zec = listings["dogeusdt"], listings["zecbtc"]
     instrument = doge.instrument
     assert (instrument.name, zec.instrument.name) == ("DOGE/USDT", "ZEC/BTC")
     assert instrument.show_price(doge.tick) == "0.000001"

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.domain.errors import NumberRefused
-from aggregator.domain.instrument import DEFAULT_DECIMALS, Instrument, Instruments
+from aggregator.domain.instrument import PRICE_DECIMALS, QUANTITY_DECIMALS, Instrument, Instruments
 from aggregator.domain.numbers import MAX_DECIMALS
 from tests.twins.listings import BTC
 
@@ -13,15 +13,15 @@ class TestTheScale:
         instruments = Instruments()
         first = instruments.get("BTC", "USDT", 2, 5)
         assert instruments.get("BTC", "USDT") is first
-        assert instruments.get("BTC", "USDT", DEFAULT_DECIMALS, DEFAULT_DECIMALS) is first
+        assert instruments.get("BTC", "USDT", PRICE_DECIMALS, QUANTITY_DECIMALS) is first
 
     def test_leaves_room_below_the_rules_of_most_listings(self) -> None:
         coarse = Instruments().get("BTC", "USDT", 2, 5)
-        assert (coarse.price_decimals, coarse.quantity_decimals) == (DEFAULT_DECIMALS, DEFAULT_DECIMALS)
+        assert (coarse.price_decimals, coarse.quantity_decimals) == (PRICE_DECIMALS, QUANTITY_DECIMALS)
 
     def test_is_finer_where_the_first_listing_is(self) -> None:
-        fine = Instruments().get("PEPE", "BTC", DEFAULT_DECIMALS + 1, 0)
-        assert (fine.price_decimals, fine.quantity_decimals) == (DEFAULT_DECIMALS + 1, DEFAULT_DECIMALS)
+        fine = Instruments().get("PEPE", "BTC", PRICE_DECIMALS + 1, 0)
+        assert (fine.price_decimals, fine.quantity_decimals) == (PRICE_DECIMALS + 1, QUANTITY_DECIMALS)
 
     def test_refuses_a_later_listing_that_is_finer_and_says_what_to_set(self) -> None:
         instruments = Instruments([BTC])
@@ -39,7 +39,7 @@ class TestTheScale:
         instruments = Instruments()
         with pytest.raises(NumberRefused):
             instruments.get("BTC", "USDT", price_decimals, quantity_decimals)
-        assert instruments.get("BTC", "USDT").price_decimals == DEFAULT_DECIMALS
+        assert instruments.get("BTC", "USDT").price_decimals == PRICE_DECIMALS
 
     def test_of_assets_with_one_name_but_another_quote_is_its_own(self) -> None:
         instruments = Instruments()
