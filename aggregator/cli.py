@@ -7,27 +7,40 @@ asked for goes to stdout, everything else to stderr.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from aggregator import assembly, terminal
+from aggregator.api.client import Answered, Api, Unreachable
+from aggregator.api.market import show_book
+from aggregator.api.server import CannotListen
 from aggregator.books.consolidated import View
-from aggregator.config.files import check_file, json_schemas
-from aggregator.domain.errors import CaptureRefused, ConfigurationRefused
+from aggregator.config.files import check_file, json_schemas, load_configuration
+from aggregator.domain.errors import CaptureRefused, ConfigurationRefused, VenueDefunct
 from aggregator.records.replay import Replay
 from aggregator.service.captures import BadLine, Record, read_captures
+from aggregator.service.clock import SystemClock
+from aggregator.service.logs import start_logging
+from aggregator.service.recorder import Recorder
 
 GOOD, FAULTS, REFUSED, NOT_STARTED = 0, 1, 2, 3
 
-T = TypeVar("T")
+DEFAULT_URL = "http://127.0.0.1:8080"
+FAULTS_ROUTE = "/_simulator/faults"
+WATCH_EVERY_S = 0.2
 
 PIPED_COLUMNS = 160
 """Width of tables that no terminal limits."""
@@ -47,9 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         return REFUSED
-    except CaptureRefused as error:
+    except (CaptureRefused, Answered) as error:
         print(error, file=sys.stderr)
         return REFUSED
+    except Unreachable as error:
+        print(error, file=sys.stderr)
+        return NOT_STARTED
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does. Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,12 +89,38 @@ def _parser() -> argparse.ArgumentParser:
 
     book = commands.add_parser("book", help="show an instrument's consolidated book")
     book.add_argument("symbol", metavar="SYMBOL", help="such as BTC/USDT")
-    book.add_argument("--replay", type=Path, nargs="+", required=True, metavar="CAPTURE", help="from recorded traffic")
-    book.add_argument("--config", type=Path, metavar="DIR", help="folder of the configuration (config)")
+    book.add_argument("--replay", type=Path, nargs="+", metavar="CAPTURE", help="from recorded traffic, not a service")
+    book.add_argument("--config", type=Path, metavar="DIR", help="for --replay: folder of the configuration (config)")
+    book.add_argument("--url", default=DEFAULT_URL, help=f"the running service ({DEFAULT_URL})")
+    book.add_argument("--watch", action="store_true", help="redraw until interrupted")
     book.add_argument("--depth", type=_natural, default=10, metavar="N", help="levels to show (10)")
     book.add_argument("--view", type=View, choices=list(View), default=View.GROSS, help="net has taker fees in it")
     book.add_argument("--json", action="store_true", help="one JSON document on stdout")
     book.set_defaults(run=_book)
+
+    demo = commands.add_parser("demo", help="the service on simulated venues of this machine")
+    demo.add_argument("--seed", type=_natural, metavar="N", help="another market")
+    demo.add_argument("--port", type=_port, metavar="P", help="where the API listens (8080); 0 takes any that is free")
+    demo.set_defaults(run=_demo)
+
+    run = commands.add_parser("run", help="the service, on the venues that a configuration names")
+    run.add_argument("--config", type=Path, required=True, metavar="FILE")
+    run.set_defaults(run=_run)
+
+    capture = commands.add_parser("capture", help="record raw traffic of a configuration's venues")
+    capture.add_argument("--config", type=Path, required=True, metavar="FILE")
+    capture.add_argument("--out", type=Path, required=True, metavar="FILE", help="such as traffic.jsonl.gz")
+    capture.add_argument("--seconds", type=_natural, metavar="N", help="stop by itself (on Ctrl-C)")
+    capture.set_defaults(run=_capture)
+
+    fault = commands.add_parser("fault", help="break something at a simulated venue of a running demo")
+    fault.add_argument("venue", metavar="VENUE")
+    fault.add_argument("name", nargs="?", metavar="FAULT", help="such as silent, gap, crossed; left out: what is on")
+    fault.add_argument("options", nargs="*", metavar="OPTION=VALUE", help="such as symbol=BTCUSDT")
+    fault.add_argument("--seconds", type=_natural, metavar="N", help="end by itself")
+    fault.add_argument("--off", action="store_true", help="switch it off")
+    fault.add_argument("--url", default=DEFAULT_URL, help=f"the running demo ({DEFAULT_URL})")
+    fault.set_defaults(run=_fault)
 
     config = commands.add_parser("config", help="check configuration files, or print their schema")
     config_commands = config.add_subparsers(metavar="COMMAND", required=True)
@@ -98,6 +140,12 @@ def _add_captures(command: argparse.ArgumentParser) -> None:
 def _natural(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a whole number from 0 to 65535")
     return int(text)
 
 
@@ -122,6 +170,16 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _book(options: argparse.Namespace) -> int:
+    if options.replay:
+        return _book_of_recordings(options)
+    if not options.watch:
+        document = Api(options.url).book(options.symbol, options.depth, options.view)
+        _show_book(document, options)
+        return GOOD
+    return _watch_book(options)
+
+
+def _book_of_recordings(options: argparse.Namespace) -> int:
     market = _played(options.replay, options.config).market
     name = options.symbol
     if name not in market.instruments:
@@ -130,10 +188,113 @@ def _book(options: argparse.Namespace) -> int:
         print(f"{name} is in none of these recordings; there are {', '.join(market.instruments)}", file=sys.stderr)
         return REFUSED
     merged = market.consolidated(name, options.depth, options.view)
+    _show_book(show_book(merged, merged.oldest_ns), options)
+    return GOOD
+
+
+def _show_book(document: dict[str, Any], options: argparse.Namespace) -> None:
     if options.json:
-        _print_json(terminal.book_document(merged))
+        _print_json(document)
     else:
-        out.print(terminal.book_table(merged))
+        out.print(terminal.book_table(document))
+
+
+def _watch_book(options: argparse.Namespace) -> int:
+    """Redraw in place. A service that cannot be reached is waited for, and the screen says so."""
+    api = Api(options.url)
+    with Live(console=out, auto_refresh=False, screen=False) as live:
+        while True:
+            try:
+                live.update(terminal.book_table(api.book(options.symbol, options.depth, options.view)), refresh=True)
+            except Unreachable as error:
+                live.update(Text(str(error), style="yellow"), refresh=True)
+            time.sleep(WATCH_EVERY_S)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    configuration = load_configuration(assembly.config_folder() / "demo.yaml")
+    settings = configuration.settings
+    if options.port is not None:
+        settings = settings.model_copy(update={"listen": settings.listen.model_copy(update={"port": options.port})})
+    start_logging(settings.log)
+    seed = options.seed or settings.seed or 1
+
+    def started(root: str) -> None:
+        err.print(terminal.demo_greeting(root, [venue.venue for venue in configuration.venues], seed))
+
+    configuration = replace(configuration, settings=settings)
+    return _until_interrupted(lambda stop: assembly.demo(configuration, seed, stop, started))
+
+
+def _run(options: argparse.Namespace) -> int:
+    configuration = load_configuration(options.config)
+    start_logging(configuration.settings.log)
+
+    async def serve(stop: asyncio.Event) -> None:
+        service = assembly.Service(configuration, SystemClock())
+        await service.serve(stop, lambda root: err.print(f"listening on {root}"))
+
+    return _until_interrupted(serve)
+
+
+def _capture(options: argparse.Namespace) -> int:
+    configuration = load_configuration(options.config)
+    start_logging(configuration.settings.log)
+    try:
+        recorder = Recorder(options.out, f"aggregator capture of {options.config.name}")
+    except OSError as error:
+        print(f"{options.out} cannot be written: {error.strerror}", file=sys.stderr)
+        return NOT_STARTED
+
+    async def record(stop: asyncio.Event) -> None:
+        service = assembly.Service(configuration, SystemClock(), recorder)
+        if options.seconds:
+            asyncio.get_running_loop().call_later(options.seconds, stop.set)
+        await service.run(stop)
+
+    with recorder:
+        code = _until_interrupted(record)
+    print(f"{options.out}: {recorder.recorded} records", file=sys.stderr)
+    if recorder.dropped or recorder.failure:
+        print(f"{recorder.failure or 'the disk was too slow'}; {recorder.dropped} records are missing", file=sys.stderr)
+        return FAULTS
+    return code
+
+
+def _until_interrupted(work: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> int:
+    """Run until SIGINT or SIGTERM, then let it end in order."""
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await work(stop)
+
+    try:
+        asyncio.run(main())
+    except (CannotListen, VenueDefunct) as error:
+        print(error, file=sys.stderr)
+        return NOT_STARTED
+    return GOOD
+
+
+def _fault(options: argparse.Namespace) -> int:
+    api = Api(options.url)
+    venue = api.get(f"/v1/venues/{options.venue}")
+    simulator = Api(venue["rest"])
+    if options.name is None:
+        answer = simulator.get(FAULTS_ROUTE)
+    elif options.off:
+        answer = simulator.send("DELETE", f"{FAULTS_ROUTE}?name={options.name}")
+    else:
+        wanted: dict[str, Any] = {"name": options.name}
+        for option in options.options:
+            key, _, value = option.partition("=")
+            wanted[key] = json.loads(value) if value.lstrip("-").isdecimal() else value
+        if options.seconds:
+            wanted["until_ns"] = time.time_ns() + options.seconds * 1_000_000_000
+        answer = simulator.send("POST", FAULTS_ROUTE, wanted)
+    _print_json(answer)
     return GOOD
 
 

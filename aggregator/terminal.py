@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from decimal import Decimal
+from itertools import accumulate, zip_longest
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -10,35 +11,22 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aggregator.books.consolidated import ConsolidatedDepth, MergedSide
-from aggregator.books.depth import cumulative, spread, twice_mid
-from aggregator.domain.numbers import format_decimal
-from aggregator.records.replay import show_consolidated
-
 BID, ASK = "green", "red"
 FAULTS_SHOWN = 20
 
 
-def book_document(merged: ConsolidatedDepth) -> dict[str, Any]:
-    return {
-        "symbol": merged.instrument.name,
-        "view": merged.view.value,
-        "oldest_ns": merged.oldest_ns,
-        **show_consolidated(merged),
-    }
-
-
-def book_table(merged: ConsolidatedDepth) -> RenderableType:
-    """Bids on the left, asks on the right, best on top; the totals count from the best level down."""
-    table = _table(_headline(merged))
+def book_table(book: dict[str, Any]) -> RenderableType:
+    """A book as the API answers it: bids on the left, asks on the right, best on top; the totals count from the best
+    level down."""
+    table = _table(_headline(book))
     table.add_column("venues")
     for head, style in (("total", ""), ("quantity", ""), ("bid", BID), ("ask", ASK), ("quantity", ""), ("total", "")):
         table.add_column(head, justify="right", style=style, no_wrap=True)
     table.add_column("venues")
     blank = ("", "", "", "")
-    for bid, ask in zip_longest(_rows(merged, merged.bids), _rows(merged, merged.asks), fillvalue=blank):
+    for bid, ask in zip_longest(_rows(book["bids"]), _rows(book["asks"]), fillvalue=blank):
         table.add_row(*reversed(bid), *ask)
-    excluded = [Text(f"out: {venue}: {why}", style="yellow") for venue, why in merged.excluded.items()]
+    excluded = [Text(f"out: {venue}: {why}", style="yellow") for venue, why in book["excluded"].items()]
     return Group(table, *excluded)
 
 
@@ -46,24 +34,26 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
 
 
-def _headline(merged: ConsolidatedDepth) -> str:
-    decimals = merged.price_decimals
-    gap, middle = spread(merged.bids.levels, merged.asks.levels), twice_mid(merged.bids.levels, merged.asks.levels)
-    headline = f"{merged.instrument.name}  {merged.view}"
-    if gap is None or middle is None:
+def _headline(book: dict[str, Any]) -> str:
+    headline = f"{book['symbol']}  {book['view']}"
+    if not (book["bids"] and book["asks"]):
         return f"{headline}  a side is empty"
-    state = "  CROSSED" if gap < 0 else "  LOCKED" if gap == 0 else ""
-    mid = format_decimal(middle * 5, decimals + 1)
-    return f"{headline}  mid {mid}  spread {format_decimal(gap, decimals)}{state}"
+    bid, ask = Decimal(book["bids"][0][0]), Decimal(book["asks"][0][0])
+    state = "  CROSSED" if ask < bid else "  LOCKED" if ask == bid else ""
+    age_ms = (book["as_of_ns"] - book["oldest_ns"]) // 1_000_000
+    return f"{headline}  mid {_plain((bid + ask) / 2)}  spread {_plain(ask - bid)}{state}  oldest {age_ms} ms"
 
 
-def _rows(merged: ConsolidatedDepth, side: MergedSide) -> list[tuple[str, str, str, str]]:
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _rows(levels: list[Any]) -> list[tuple[str, str, str, str]]:
     """Per level: price, quantity, total down to it, venues; each number with as many decimals as its column needs."""
-    show = merged.instrument.show_quantity
-    prices = _aligned([format_decimal(price, merged.price_decimals) for price in side.prices])
-    quantities = _aligned([show(quantity) for quantity in side.quantities])
-    totals = _aligned([show(total) for total in cumulative(side.levels)])
-    venues = [_venues(merged, side, index) for index in range(len(prices))]
+    prices = _aligned([level[0] for level in levels])
+    quantities = _aligned([level[1] for level in levels])
+    totals = _aligned([_plain(total) for total in accumulate(Decimal(level[1]) for level in levels)])
+    venues = [_venues(level[2]) for level in levels]
     return list(zip(prices, quantities, totals, venues, strict=True))
 
 
@@ -77,12 +67,19 @@ def _with_decimals(number: str, decimals: int) -> str:
     return f"{whole}.{fraction:0<{decimals}}" if decimals else whole
 
 
-def _venues(merged: ConsolidatedDepth, side: MergedSide, index: int) -> str:
-    shares = side.venues_at(index)
+def _venues(shares: dict[str, str]) -> str:
     if len(shares) == 1:
         return next(iter(shares))
-    show = merged.instrument.show_quantity
-    return ", ".join(f"{venue} {show(share)}" for venue, share in shares.items())
+    return ", ".join(f"{venue} {share}" for venue, share in shares.items())
+
+
+def demo_greeting(root: str, venues: list[str], seed: int) -> RenderableType:
+    return Group(
+        Text(f"{', '.join(venues)} are simulated on this machine (seed {seed}); the API is at {root}", style="bold"),
+        Text(f"  a moving book    .venv/bin/aggregator book BTC/USDT --watch --url {root}"),
+        Text(f"  break a venue    .venv/bin/aggregator fault {venues[0]} silent --seconds 20 --url {root}"),
+        Text("  stop             Ctrl-C"),
+    )
 
 
 TROUBLES = {"gaps": "gaps", "resyncs": "resyncs", "crossed": "crossed", "rejected_frames": "rejected"}

@@ -429,7 +429,7 @@ def test_every_fault_is_described_in_one_sentence_of_its_own() -> None:
     known = json.loads(json.dumps(known_faults()))
     assert list(known) == list(FAULTS)
     descriptions = [fault["description"] for fault in known.values()]
-    assert all(20 < len(text) < 160 and text.endswith(".") for text in descriptions)
+    assert all(10 < len(text) < 160 and text.endswith(".") for text in descriptions)
     assert len(set(descriptions)) == len(FAULTS)
     assert known["delay"]["options"] == {"symbol": "", "until_ns": 0, "ns": SECOND}
 
