@@ -6,7 +6,8 @@ The venue's rules for a local book, in substance:
  2. Each update names the id of the one before it. Only equality with the book's id proves that nothing was lost, as
     ids jump. Quantities are absolute, 0 removes a level.
  3. On anything else subscribe again on the same connection: the whole book comes anew, and what comes before it is of
-    no use.
+    no use. The documentation asks for no more, but a second subscription has been seen to bring only its
+    acknowledgement, so the first one is ended before.
  4. An update without levels counts as well: it moves the id on. After five quiet seconds one repeats the book's own id,
     which says that the book stands.
  5. The stream covers the best 10 or 50 levels: what sinks below is removed, what rises again is inserted.
@@ -88,7 +89,9 @@ class CryptocomMarketData:
         ]
 
     def ask_snapshot(self, symbol: str, now_ns: int) -> Sequence[Request]:
-        return [self._subscription([self._book_of(symbol)], now_ns)]  # rule 3
+        channels = [self._book_of(symbol)]
+        ending = wire.unsubscribe(channels, request_id=next(self._ids), time_ms=now_ns // MS)
+        return [Send(ending), self._subscription(channels, now_ns)]  # rule 3
 
     def read(self, frame: str | bytes, books: Books, now_ns: int) -> Answer:
         message = wire.read_frame(frame)

@@ -186,6 +186,10 @@ def subscribe(channels: Sequence[str], *, whole_books: bool, request_id: int, ti
     return json.dumps({"id": request_id, "method": "subscribe", "params": params, "nonce": time_ms})
 
 
+def unsubscribe(channels: Sequence[str], *, request_id: int, time_ms: int) -> str:
+    return json.dumps({"id": request_id, "method": "unsubscribe", "params": {"channels": channels}, "nonce": time_ms})
+
+
 def answer_heartbeat(heartbeat_id: int | str) -> str:
     return json.dumps({"id": heartbeat_id, "method": "public/respond-heartbeat"})
 

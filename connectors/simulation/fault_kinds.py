@@ -1,26 +1,40 @@
-"""Everything that can be made to go wrong at a simulated venue, by name."""
+"""What a fault is, and those that strike connections, requests or the venue itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from connectors.simulation.contract import HttpReply, HttpRequest, Push
 from connectors.simulation.exchange import SimulatedExchange
-from connectors.simulation.frame_faults import (
-    DROPPED,
-    Corrupt,
-    Cut,
-    Duplicate,
-    Fault,
-    Frozen,
-    Gap,
-    Garbage,
-    Loss,
-    Reorder,
-    Silent,
-)
 
 SECOND = 1_000_000_000
+
+DROPPED = 1006
+"""The code of a connection that ended without a closing handshake."""
+
+
+@dataclass
+class Fault:
+    """What every fault has: the book it is aimed at (all of them by default), and when it ends by itself (never).
+
+    The fields of a fault are its options, and its docstring describes it.
+    """
+
+    symbol: str = ""
+    until_ns: int = 0
+
+    is_spent: ClassVar[bool] = False
+
+    def begin(self, exchange: SimulatedExchange) -> None:
+        """Raises LookupError or ValueError when it cannot be as its options say."""
+
+    def end(self, exchange: SimulatedExchange) -> list[Push]:
+        """Undo what `begin` did. Returns frames that were held back."""
+        return []
+
+    def forget(self, client: int) -> None:
+        """The client is gone."""
 
 
 @dataclass
@@ -139,26 +153,3 @@ class SlowSnapshot(HttpFault):
     """Replies to requests come `ns` later."""
 
     ns: int = 5 * SECOND
-
-
-FAULTS: dict[str, type[Fault]] = {
-    "delay": Delay,
-    "loss": Loss,
-    "duplicate": Duplicate,
-    "reorder": Reorder,
-    "gap": Gap,
-    "frozen": Frozen,
-    "silent": Silent,
-    "half_open": HalfOpen,
-    "cut": Cut,
-    "disconnect": Disconnect,
-    "refuse": Refuse,
-    "garbage": Garbage,
-    "corrupt": Corrupt,
-    "crossed": Crossed,
-    "http_status": HttpStatus,
-    "slow_snapshot": SlowSnapshot,
-    "delist": Delist,
-    "change_tick": ChangeTick,
-    "clock_skew": ClockSkew,
-}

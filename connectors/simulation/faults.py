@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from heapq import heapify, heappop, heappush
 from random import Random
 from typing import TypeVar
 
 from aggregator.domain.errors import AggregatorError
+from connectors.simulation import fault_kinds, frame_faults
 from connectors.simulation.contract import Hangup, HttpReply, HttpRequest, Outgoing, Ping, Push, SimulatedVenue
 from connectors.simulation.exchange import SimulatedExchange
-from connectors.simulation.fault_kinds import FAULTS, Delay, Disconnect, HalfOpen, HttpStatus, Refuse, SlowSnapshot
-from connectors.simulation.frame_faults import DROPPED, Fault, FrameFault, Silent
+from connectors.simulation.fault_kinds import (
+    DROPPED,
+    Delay,
+    Disconnect,
+    Fault,
+    HalfOpen,
+    HttpStatus,
+    Refuse,
+    SlowSnapshot,
+)
+from connectors.simulation.frame_faults import FrameFault, Silent
+
+FAULTS: dict[str, type[Fault]] = {
+    "delay": fault_kinds.Delay,
+    "loss": frame_faults.Loss,
+    "duplicate": frame_faults.Duplicate,
+    "reorder": frame_faults.Reorder,
+    "gap": frame_faults.Gap,
+    "frozen": frame_faults.Frozen,
+    "silent": frame_faults.Silent,
+    "half_open": fault_kinds.HalfOpen,
+    "cut": frame_faults.Cut,
+    "disconnect": fault_kinds.Disconnect,
+    "refuse": fault_kinds.Refuse,
+    "garbage": frame_faults.Garbage,
+    "corrupt": frame_faults.Corrupt,
+    "crossed": fault_kinds.Crossed,
+    "http_status": fault_kinds.HttpStatus,
+    "slow_snapshot": fault_kinds.SlowSnapshot,
+    "delist": fault_kinds.Delist,
+    "change_tick": fault_kinds.ChangeTick,
+    "clock_skew": fault_kinds.ClockSkew,
+}
+"""Everything that can be made to go wrong, by name."""
 
 Option = str | int | float | bool  # not money: a probability may be among them
 Kind = TypeVar("Kind", bound=Fault)
 
-_TYPES: dict[object, tuple[type, ...]] = {"int": (int,), "str": (str,), "bool": (bool,), "float": (float, int)}
+_SWITCH = {"true": True, "false": False}
+_READ: dict[object, Callable[[str], Option]] = {
+    "int": int,
+    "str": str,
+    "float": float,  # not money: a probability
+    "bool": lambda text: _SWITCH[text.lower()],
+}
+"""Options may come as text, as they do from a command line."""
 
 
 class FaultRefused(AggregatorError, ValueError):
@@ -36,7 +76,7 @@ class Faults:
     """A SimulatedVenue like the one behind it; times are true here, and skewed behind if that is switched on.
 
     Besides the contract a carrier asks `refuses` before it accepts a connection, `answers_pings` when it gets a ping
-    of the websocket protocol, and `reply_delay_ns` right after each request. A Hangup with the code DROPPED means that
+    of the websocket protocol, and `reply_delay_ns` for each request. A Hangup with the code DROPPED means that
     the connection dies without a closing handshake; a Push just before it may be only the first part of a frame.
     After `switch_on` and `switch_off` `wake_at_ns` is to be asked again.
 
@@ -53,7 +93,6 @@ class Faults:
         self._held: list[tuple[int, int, Push]] = []
         self._held_until: dict[tuple[int, str], int] = {}
         self._held_ever = 0
-        self._reply_delay_ns = 0
 
     def switch_on(self, name: str, **options: Option) -> None:
         """Raises FaultRefused. Whatever else the options, `symbol` aims the fault and `until_ns` ends it."""
@@ -62,12 +101,15 @@ class Faults:
             raise FaultRefused(f"there is no fault {name!r}; there are {', '.join(FAULTS)}")
         known = _options(kind)
         types = {field.name: field.type for field in fields(kind)}
+        read: dict[str, Option] = {}
         for option, value in options.items():
             if option not in known:
                 raise FaultRefused(f"{name} has no option {option!r}; it has {', '.join(known)}")
-            if type(value) not in _TYPES[types[option]]:
-                raise FaultRefused(f"{option} of {name} is {value!r}; it must be of type {types[option]}")
-        fault = kind(**options)  # type: ignore[arg-type]
+            try:
+                read[option] = _READ[types[option]](str(value))
+            except (ValueError, KeyError):
+                raise FaultRefused(f"{option} of {name} is {value!r}; it must be of type {types[option]}") from None
+        fault = kind(**read)  # type: ignore[arg-type]
         if fault.symbol and fault.symbol not in self._exchange:
             listed = ", ".join(self._exchange.symbols)
             raise FaultRefused(f"{fault.symbol!r} is not listed on {self.name}; {listed} are")
@@ -108,9 +150,10 @@ class Faults:
         self._retire(now_ns)
         return self._find(HalfOpen) is None
 
-    def reply_delay_ns(self) -> int:
-        """How long to hold back the reply that was given last."""
-        return self._reply_delay_ns
+    def reply_delay_ns(self, request: HttpRequest, now_ns: int) -> int:
+        """How long the reply to this is to be held back."""
+        self._retire(now_ns)
+        return sum(fault.ns for fault in self._all(SlowSnapshot) if fault.meets(request))
 
     def connected(self, client: int, path: str, now_ns: int) -> list[Outgoing]:
         if self.refuses(now_ns):
@@ -131,7 +174,6 @@ class Faults:
 
     def requested(self, request: HttpRequest, now_ns: int) -> HttpReply:
         self._retire(now_ns)
-        self._reply_delay_ns = sum(fault.ns for fault in self._all(SlowSnapshot) if fault.meets(request))
         for fault in self._all(HttpStatus):
             if fault.meets(request):
                 return fault.reply()

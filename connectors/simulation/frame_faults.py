@@ -1,39 +1,13 @@
-"""What a fault is, and those that strike single frames."""
+"""The faults that strike single frames."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import ClassVar
 
 from connectors.simulation.contract import Hangup, Outgoing, Push
 from connectors.simulation.exchange import SimulatedExchange
-
-DROPPED = 1006
-"""The code of a connection that ended without a closing handshake."""
-
-
-@dataclass
-class Fault:
-    """What every fault has: the book it is aimed at (all of them by default), and when it ends by itself (never).
-
-    The fields of a fault are its options, and its docstring describes it.
-    """
-
-    symbol: str = ""
-    until_ns: int = 0
-
-    is_spent: ClassVar[bool] = False
-
-    def begin(self, exchange: SimulatedExchange) -> None:
-        """Raises LookupError or ValueError when it cannot be as its options say."""
-
-    def end(self, exchange: SimulatedExchange) -> list[Push]:
-        """Undo what `begin` did. Returns frames that were held back."""
-        return []
-
-    def forget(self, client: int) -> None:
-        """The client is gone."""
+from connectors.simulation.fault_kinds import DROPPED, Fault
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Asking for snapshots is bounded: at once, then after growing waits, and for each book on its own."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -146,7 +148,7 @@ def test_whatever_happens_no_book_is_asked_for_more_than_so_often(acts: list[tup
         for due in resyncs.take_due(now_ns):
             asked[due].append(now_ns)
     for times in asked.values():
-        waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        waits = [later - earlier for earlier, later in pairwise(times)]
         assert all(wait >= SECOND for wait in waits)
         assert sum(1 for at_ns in times if at_ns <= 60 * SECOND) <= 6
 

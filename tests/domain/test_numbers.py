@@ -31,7 +31,7 @@ EXPONENTS = st.one_of(
 NUMBERS = st.builds("{}{}{}{}".format, DIGITS, st.sampled_from([".", ""]), DIGITS, EXPONENTS)
 """As venues write them, and a few that are not numbers at all."""
 
-NEAR_NUMBERS = st.text("0123456789..eE+-_ \t\n,'xnaif٣１²", max_size=70)
+NEAR_NUMBERS = st.text("0123456789..eE+-_ \t\n,'xnaif\u0663\uff11\u00b2", max_size=70)
 SCALES = st.integers(0, MAX_DECIMALS)
 
 
@@ -115,7 +115,7 @@ class TestRefusal:
             *("", " ", ".", "e1", "1e", "1e+", ".e1"),
             *(" 1", "1 ", "1\n", "\t1", "1 0", "\u00a01"),
             *("1_000", "1,000", "1'000", "0x10", "1f", "1.2.3", "1e1.5"),
-            *("١٢٣", "１２", "²", "1٠", "\ud800", "1\ud800"),
+            *("\u0661\u0662", "\uff11\uff12", "\u00b2", "1\u0660", "\ud800", "1\ud800"),
         ],
     )
     def test_of_signs_blanks_words_and_foreign_digits(self, text: str) -> None:

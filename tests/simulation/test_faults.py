@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from connectors.simulation.contract import Hangup, HttpReply, HttpRequest, Outgoing, Ping, Push
-from connectors.simulation.fault_kinds import FAULTS
-from connectors.simulation.faults import FaultRefused, Faults, known_faults
-from connectors.simulation.frame_faults import DROPPED
+from connectors.simulation.fault_kinds import DROPPED
+from connectors.simulation.faults import FAULTS, FaultRefused, Faults, known_faults
 from tests.simulation.markets import MS, SECOND, START_NS, exchange
 
 
@@ -105,7 +104,7 @@ def test_without_faults_everything_passes_unchanged() -> None:
         assert bench.second() == plain.woken(START_NS + second * SECOND)
     assert bench.faults.received(1, "hello", bench.now_ns) == [Push(1, "echo 'hello'")]
     assert bench.faults.requested(get("/depth"), 5) == HttpReply(200, b"5")
-    assert (bench.faults.name, bench.faults.active(), bench.faults.reply_delay_ns()) == ("stub", [], 0)
+    assert (bench.faults.name, bench.faults.active(), bench.faults.reply_delay_ns(get("/"), 5)) == ("stub", [], 0)
     assert bench.faults.answers_pings(bench.now_ns)
     assert not bench.faults.refuses(bench.now_ns)
     bench.faults.disconnected(1, 9)
@@ -339,9 +338,8 @@ def test_slow_snapshot() -> None:
     bench = Bench()
     bench.faults.switch_on("slow_snapshot", ns=3 * SECOND, path="/depth")
     assert bench.faults.requested(get("/depth"), START_NS).status == 200
-    assert bench.faults.reply_delay_ns() == 3 * SECOND
-    bench.faults.requested(get("/time"), START_NS)
-    assert bench.faults.reply_delay_ns() == 0
+    assert bench.faults.reply_delay_ns(get("/depth"), START_NS) == 3 * SECOND
+    assert bench.faults.reply_delay_ns(get("/time"), START_NS) == 0
 
 
 def test_delist_and_back() -> None:
@@ -442,6 +440,7 @@ def test_every_fault_is_described_in_one_sentence_of_its_own() -> None:
         ("loss", {"struck": 5}, "loss has no option 'struck'"),
         ("delay", {"ns": "1s"}, "ns of delay is '1s'; it must be of type int"),
         ("delay", {"ns": True}, "ns of delay is True"),
+        ("frozen", {"replay": 1}, "replay of frozen is 1; it must be of type bool"),
         ("silent", {"symbol": "ETHUSDT"}, "'ETHUSDT' is not listed on stub; BTCUSDT, XRPUSDT are"),
         ("delist", {}, "delist: '' is not listed on binance; BTCUSDT, XRPUSDT are"),
         ("change_tick", {"symbol": "BTCUSDT", "tick": "0.x"}, "change_tick: '0.x' is not a non-negative decimal"),
@@ -457,6 +456,16 @@ def test_what_cannot_be_switched_on_is_refused_with_what_can(
         bench.faults.switch_on(name, **options)
     assert str(refused.value).startswith(complaint)
     assert bench.faults.active() == []
+
+
+def test_options_may_come_as_text() -> None:
+    bench = Bench()
+    bench.faults.switch_on("frozen", replay="true", probability="0.5", count="3", until_ns=str(START_NS + SECOND))
+    bench.faults.switch_on("change_tick", symbol="BTCUSDT", tick=1)
+    frozen, change_tick = bench.faults.active()
+    assert (frozen["replay"], frozen["probability"], frozen["count"]) == (True, 0.5, 3)
+    assert frozen["until_ns"] == START_NS + SECOND
+    assert change_tick["tick"] == "1"
 
 
 def test_an_unknown_fault_cannot_be_switched_off() -> None:
