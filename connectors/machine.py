@@ -85,6 +85,7 @@ class VenueStatus:
     connects: int
     last_failure: str
     heard_ns: int
+    frames: int
     fetches_waiting: int
     weight_used: int
     weight_limit: int | None
@@ -124,6 +125,7 @@ class VenueMachine:
         self._clock_fetch = clock
         self._clock: ClockMeasured | None = None
         self._actions: list[Action] = []
+        self._frames = 0
 
     def start(self, now_ns: int) -> None:
         for connection in self._connections:
@@ -145,6 +147,7 @@ class VenueMachine:
         connection = self._by_socket.get(socket)
         if connection is None:
             return []
+        self._frames += 1
         events = connection.received(socket, frame, now_ns)
         if connection.has_actions:
             self._collect(now_ns)
@@ -192,6 +195,7 @@ class VenueMachine:
             connects=sum(connection.connects for connection in self._connections),
             last_failure=next((c.last_failure for c in self._connections if c.last_failure), ""),
             heard_ns=max((connection.heard_ns for connection in self._connections), default=0),
+            frames=self._frames,
             fetches_waiting=len(self._waiting),
             weight_used=self._weight.used(now_ns),
             weight_limit=self._weight.limit,

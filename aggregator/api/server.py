@@ -58,9 +58,9 @@ class Server:
     """Serves until closed."""
 
     def __init__(self, market: MarketRoutes, operations: Operations) -> None:
-        app = web.Application(middlewares=[as_problems], client_max_size=BODY_AT_MOST)
-        app.add_routes([*market.routes(), *operations.routes()])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_PATIENCE_S)
+        self.app = web.Application(middlewares=[as_problems], client_max_size=BODY_AT_MOST)
+        self.app.add_routes([*market.routes(), *operations.routes()])
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=CLOSE_PATIENCE_S)
 
     async def open(self, host: str, port: int) -> str:
         """Start to listen; returns the root URL. Raises CannotListen."""

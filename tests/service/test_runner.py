@@ -1,7 +1,8 @@
 """Events are applied in order, effects carried out, a full inbox makes posters wait, an orderly stop loses nothing."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import TypeVar
 
 from aggregator.books.venue_book import Freshness
 from aggregator.domain.book import NO_LEVELS, Health, Levels
@@ -13,6 +14,8 @@ from aggregator.engine.views import Views
 from aggregator.service.dispatcher import Dispatcher
 from aggregator.service.runner import INBOX_AT_MOST, Runner
 
+T = TypeVar("T")
+
 BTC = Instrument.of("BTC", "USDT")
 LISTING = Listing("binance", "BTCUSDT", BTC)
 LISTED = ListingsRead("binance", 0, [LISTING])
@@ -22,9 +25,9 @@ def snapshot(bid: int, ask: int, at_ns: int = 1) -> BookSnapshot:
     return BookSnapshot("binance", BTC.name, at_ns, at_ns, Levels([bid], [10]), Levels([ask], [10]))
 
 
-async def until(condition: Sequence[object] | object, holds) -> None:
+async def until(watched: T, holds: Callable[[T], bool]) -> None:
     async with asyncio.timeout(20):
-        while not holds(condition):
+        while not holds(watched):  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.005)
 
 
@@ -44,7 +47,8 @@ async def test_batches_are_applied_in_the_order_of_posting() -> None:
 async def test_a_full_inbox_makes_the_poster_wait_and_drops_nothing() -> None:
     engine = Engine()
     runner = Runner(engine, lambda: 0, lambda effects: None)
-    batches: list[list[Event]] = [[LISTED], *[[snapshot(100, 110 + n)] for n in range(INBOX_AT_MOST + 500)]]
+    batches: list[list[Event]] = [[LISTED]]
+    batches += ([snapshot(100, 110 + n)] for n in range(INBOX_AT_MOST + 500))
 
     async def post_all() -> None:
         for batch in batches:
