@@ -58,7 +58,7 @@ class Connector:
         await self._act(self._machine.resync(symbol, reason, self._clock_ns()))
 
     async def run(self) -> None:
-        """Until cancelled; then all sockets are closed and all books of this venue told to be lost.
+        """Until cancelled; then all sockets are closed.
 
         A defect of ours in any of its tasks ends the whole connector, and is raised here.
         """
@@ -73,9 +73,7 @@ class Connector:
                         await self._act(self._machine.woken(self._clock_ns()))
                         await self._nap()
             finally:
-                events = self._machine.stop("the service is stopping", self._clock_ns())
-                if events:
-                    await self._publish(events)
+                self._machine.stop("no longer followed", self._clock_ns())
 
     async def _nap(self) -> None:
         """Until the machine wants to be woken."""

@@ -128,14 +128,17 @@ class VenueBook:
 
     def _heard(self, event: BookSnapshot | BookDelta | BookUnchanged) -> None:
         self.received_ns = event.received_ns
-        self.venue_time_ns = max(self.venue_time_ns, event.venue_time_ns)
+        # A snapshot may be older than what it replaces, or state no time: then the venue's time is not known.
+        is_new = isinstance(event, BookSnapshot)
+        self.venue_time_ns = event.venue_time_ns if is_new else max(self.venue_time_ns, event.venue_time_ns)
 
     def _snapshot(self, event: BookSnapshot) -> None:
         bids_changed = self.bids.replace(event.bids)
         asks_changed = self.asks.replace(event.asks)
         self._changed(bids_changed or asks_changed, event)
         self.counters.resyncs += event.resync
-        if not self._is_crossed(event.received_ns):
+        # A stale book is not made fresh by one more picture of itself; `judge` sees whether its clocks move again.
+        if not self._is_crossed(event.received_ns) and self.health is not Health.STALE:
             self.turn(Health.LIVE, None, event.received_ns)
 
     def _delta(self, event: BookDelta) -> None:

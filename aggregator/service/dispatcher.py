@@ -54,7 +54,8 @@ class Dispatcher:
     def _tell(self, change: HealthChanged) -> None:
         key = (change.venue, change.after)
         self.health_changes[key] = self.health_changes.get(key, 0) + 1
-        level = logging.INFO if change.after is Health.LIVE else logging.WARNING
+        is_start = change.before is Health.EMPTY
+        level = logging.INFO if is_start or change.after is Health.LIVE else logging.WARNING
         log.log(
             level,
             "%s %s is %s%s",

@@ -13,6 +13,7 @@ from aggregator.domain.numbers import (
     LIMIT,
     MAX_DECIMALS,
     MAX_TEXT,
+    POWERS,
     RATE_ONE,
     decimals_of,
     format_decimal,
@@ -40,7 +41,7 @@ def expected(text: str, decimals: int) -> Fraction | None:
     if len(text) > MAX_TEXT or not set(text) <= set("0123456789.eE+-") or text[:1] in ("+", "-"):
         return None
     try:
-        return Fraction(Decimal(text)) * 10**decimals
+        return Fraction(Decimal(text)) * POWERS[decimals]
     except InvalidOperation:
         return None
 

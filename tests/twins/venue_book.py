@@ -26,11 +26,16 @@ class NaiveVenueBook:
         if isinstance(event, BookDelta) and self.health in (Health.EMPTY, Health.SYNCING):
             return
         self.heard_ns = event.received_ns
+        if isinstance(event, BookSnapshot):
+            self.venue_time_ns = 0
         self.venue_time_ns = max(self.venue_time_ns, event.venue_time_ns)
         if isinstance(event, BookSnapshot):
             self._take(event.received_ns, self.bids.replace(event.bids), self.asks.replace(event.asks))
             self.counted["resyncs"] += event.resync
-            self.turn(Health.CROSSED if self.is_crossed() else Health.LIVE, event.received_ns)
+            if self.is_crossed():
+                self.turn(Health.CROSSED, event.received_ns)
+            elif self.health is not Health.STALE:
+                self.turn(Health.LIVE, event.received_ns)
         elif isinstance(event, BookDelta):
             self._take(event.received_ns, self.bids.apply(event.bids), self.asks.apply(event.asks))
             if event.depth:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from aggregator.domain.book import Levels
 from aggregator.domain.instrument import Instrument
-from aggregator.domain.numbers import LIMIT, MAX_TEXT
+from aggregator.domain.numbers import LIMIT, MAX_TEXT, POWERS
 
 NUMBER = set("0123456789.eE+-")
 
@@ -42,7 +42,7 @@ def _on_scale(text: str, decimals: int) -> int:
     if len(text) > MAX_TEXT or text.startswith(("+", "-")):
         raise Malformed
     try:
-        value = Fraction(Decimal(text)) * 10**decimals
+        value = Fraction(Decimal(text)) * POWERS[decimals]
     except InvalidOperation:
         raise Malformed from None
     if value.denominator != 1 or value >= LIMIT:
