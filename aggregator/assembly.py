@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
@@ -218,9 +219,12 @@ async def demo(configuration: Configuration, seed: int, stop: asyncio.Event, sta
     venues = SimulatedVenues(configuration, seed, clock_ns)
     try:
         service = Service(await venues.open(), clock_ns)
-        async with asyncio.TaskGroup() as tasks:
-            simulating = tasks.create_task(venues.run())
+        simulating = asyncio.create_task(venues.run())
+        try:
             await service.serve(stop, started)
+        finally:
             simulating.cancel()
+            with suppress(asyncio.CancelledError):
+                await simulating
     finally:
         await venues.close()

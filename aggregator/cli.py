@@ -220,7 +220,8 @@ def _demo(options: argparse.Namespace) -> int:
     seed = options.seed or settings.seed or 1
 
     def started(root: str) -> None:
-        err.print(terminal.demo_greeting(root, [venue.venue for venue in configuration.venues], seed))
+        names = [venue.venue for venue in configuration.venues]
+        err.print(terminal.demo_greeting(root, names, seed), soft_wrap=True)
 
     configuration = replace(configuration, settings=settings)
     return _until_interrupted(lambda stop: assembly.demo(configuration, seed, stop, started))

@@ -28,8 +28,9 @@ SHORTEST_NAP_S = 0.001
 class Client:
     """A websocket, and the frames on their way to it."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         self.socket = socket
+        self._transport = transport
         self._queue: asyncio.Queue[Outgoing] = asyncio.Queue(FRAMES_WAITING_AT_MOST)
 
     def hand(self, out: Outgoing) -> None:
@@ -39,9 +40,9 @@ class Client:
             self.abort()
 
     def abort(self) -> None:
-        transport = self.socket.get_extra_info("transport")
-        if transport is not None:
-            transport.abort()
+        """End it without a closing handshake."""
+        if self._transport is not None:
+            self._transport.abort()
 
     async def write(self) -> None:
         """Until the venue hangs up or the client has gone."""
@@ -122,7 +123,7 @@ class SimulatorServer:
         socket = web.WebSocketResponse(compress=False, timeout=1, autoping=False)
         await socket.prepare(request)
         number = next(self._numbers)
-        client = self._clients[number] = Client(socket)
+        client = self._clients[number] = Client(socket, request.transport)
         self._deliver(self.venue.connected(number, request.path_qs, self._clock_ns()))
         writing = asyncio.create_task(client.write())
         try:

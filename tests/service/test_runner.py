@@ -27,7 +27,7 @@ def snapshot(bid: int, ask: int, at_ns: int = 1) -> BookSnapshot:
 
 async def until(watched: T, holds: Callable[[T], bool]) -> None:
     async with asyncio.timeout(20):
-        while not holds(watched):  # noqa: ASYNC110 - what is waited for has no event of its own
+        while not holds(watched):
             await asyncio.sleep(0.005)
 
 

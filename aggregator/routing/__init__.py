@@ -1,0 +1,1 @@
+"""Where a request goes: what it costs, what is allowed, and the split that costs least. Pure, integers only."""
