@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib import import_module
@@ -119,7 +119,7 @@ class Service:
         finally:
             await server.close()
 
-    async def _post(self, events: list[MarketEvent]) -> None:
+    async def _post(self, events: Sequence[MarketEvent]) -> None:
         await self.runner.post(events)
 
     def _server(self) -> Server:
@@ -145,7 +145,7 @@ class Service:
 def _connector(
     venue: VenueSettings,
     instruments: Instruments,
-    post: Callable[[list[MarketEvent]], Awaitable[None]],
+    post: Callable[[Sequence[MarketEvent]], Awaitable[None]],
     clock_ns: Callable[[], int],
     tap: Tap | None,
 ) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from aggregator.domain.errors import FrameRefused, NumberRefused
 from aggregator.domain.events import BookDelta, BookLost, BookSnapshot, ListingsRead, MarketEvent
 from aggregator.domain.instrument import Listing
+from connectors.levels import EvenLevels
 from connectors.markets import Markets
 from connectors.sequencing import PreviousId, SnapshotOnly, TooOld, UpdateRange, Verdict
 
@@ -31,10 +32,11 @@ class Book:
     from one within, or `pictured` anew with every message.
     """
 
-    __slots__ = ("_numbering", "_pictures", "_was_lost", "listing")
+    __slots__ = ("_numbering", "_pictures", "_was_lost", "even_levels", "listing")
 
     def __init__(self, listing: Listing, numbering: Numbering) -> None:
         self.listing = listing
+        self.even_levels = EvenLevels(listing)
         self._numbering = numbering
         self._pictures = SnapshotOnly()
         self._was_lost = False
@@ -47,6 +49,11 @@ class Book:
     def at(self) -> int | None:
         """The venue's id of the state that has been told, None while there is none."""
         return self._numbering.last if self._numbering.last is not None else self._pictures.last
+
+    @property
+    def holds_updates(self) -> bool:
+        """Whether updates have come that a snapshot could be joined to."""
+        return self._numbering.holds_updates
 
     def updated(self, previous: int, last: int, delta: BookDelta) -> list[MarketEvent]:
         """An update that follows id `previous` and ends at id `last`."""
@@ -134,6 +141,11 @@ class Books:
         """The instrument whose symbol stands in a venue's own words, if one does and no other."""
         named = [self._books[word] for word in set(_WORD.findall(text)) if word in self._books]
         return named[0].listing.instrument.name if len(named) == 1 else None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether books have come to be that were not announced yet."""
+        return bool(self._unannounced)
 
     def announce(self, at_ns: int) -> list[MarketEvent]:
         """What is to be told of books that have come to be since the last call."""

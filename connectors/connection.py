@@ -109,7 +109,7 @@ class Connection:
         self._connect_at_ns = now_ns
         self._connect_if_due(now_ns)
 
-    def stop(self, reason: str, now_ns: int) -> list[MarketEvent]:
+    def stop(self, reason: str, now_ns: int) -> Sequence[MarketEvent]:
         self._stopped = True
         self._connect_at_ns = None
         return [event for socket in list(self._sockets) for event in self._end(socket, reason, now_ns)]
@@ -117,20 +117,20 @@ class Connection:
     def has(self, socket: int) -> bool:
         return socket in self._sockets
 
-    def opened(self, socket: int, now_ns: int) -> list[MarketEvent]:
+    def opened(self, socket: int, now_ns: int) -> Sequence[MarketEvent]:
         state = self._sockets[socket]
         state.opened_ns = state.heard_ns = state.kept_alive_ns = now_ns
         return self._pass_on(socket, state.session.opened(now_ns), now_ns)
 
-    def received(self, socket: int, frame: str | bytes, now_ns: int) -> list[MarketEvent]:
+    def received(self, socket: int, frame: str | bytes, now_ns: int) -> Sequence[MarketEvent]:
         state = self._sockets[socket]
         state.heard_ns = now_ns
         return self._pass_on(socket, state.session.received(frame, now_ns), now_ns)
 
-    def fetched(self, socket: int, reply: Reply, now_ns: int) -> list[MarketEvent]:
+    def fetched(self, socket: int, reply: Reply, now_ns: int) -> Sequence[MarketEvent]:
         return self._pass_on(socket, self._sockets[socket].session.fetched(reply, now_ns), now_ns)
 
-    def closed(self, socket: int, reason: str, now_ns: int) -> list[MarketEvent]:
+    def closed(self, socket: int, reason: str, now_ns: int) -> Sequence[MarketEvent]:
         """The socket ended, or could not be opened."""
         self.last_failure = reason
         state = self._sockets.pop(socket)
@@ -146,7 +146,7 @@ class Connection:
             self._connect_at_ns = now_ns + self._backoff.next_wait_ns()
         return events
 
-    def resync(self, symbol: str, reason: str, now_ns: int) -> list[MarketEvent]:
+    def resync(self, symbol: str, reason: str, now_ns: int) -> Sequence[MarketEvent]:
         """Give one book up and ask for it anew, on whichever socket carries it."""
         for socket, state in self._sockets.items():
             book = state.session.books.get(symbol)
@@ -154,7 +154,7 @@ class Connection:
                 return self._pass_on(socket, state.session.resync(symbol, reason, now_ns), now_ns)
         return []
 
-    def woken(self, now_ns: int) -> list[MarketEvent]:
+    def woken(self, now_ns: int) -> Sequence[MarketEvent]:
         self._connect_if_due(now_ns)
         events: list[MarketEvent] = []
         for socket, state in list(self._sockets.items()):
@@ -169,7 +169,7 @@ class Connection:
         actions, self._actions = self._actions, []
         return actions
 
-    def _tend(self, socket: int, state: _Socket, now_ns: int) -> list[MarketEvent]:
+    def _tend(self, socket: int, state: _Socket, now_ns: int) -> Sequence[MarketEvent]:
         """What time alone brings about on an open socket."""
         habits = self._habits
         if habits.silence_ns and now_ns - state.heard_ns >= habits.silence_ns:
@@ -180,9 +180,9 @@ class Connection:
         if habits.life_ns and socket == self._current and now_ns - state.opened_ns >= habits.life_ns:
             self._replace(now_ns)
         state.session.woken(now_ns)
-        events = self._pass_on(socket, [], now_ns)
+        events = self._pass_on(socket, (), now_ns)
         if socket == self._replacement and now_ns - state.opened_ns >= HANDOVER_NS:
-            events += self._hand_over(now_ns)
+            return [*events, *self._hand_over(now_ns)]
         return events
 
     def _wakes(self) -> Iterator[int]:
@@ -228,7 +228,7 @@ class Connection:
             self._connect_at_ns = now_ns
             self._connect_if_due(now_ns)
 
-    def _hand_over(self, now_ns: int) -> list[MarketEvent]:
+    def _hand_over(self, now_ns: int) -> Sequence[MarketEvent]:
         """The replacement carries on alone; what it has no snapshot of is lost for now."""
         old, new = self._current, self._replacement
         if old is None or new is None:
@@ -237,12 +237,12 @@ class Connection:
         lost = [book.awaited(now_ns) for book in session.books if not book.is_whole]
         return [*self._end(old, "replaced", now_ns, loses_books=False), *lost]
 
-    def _end(self, socket: int, reason: str, now_ns: int, *, loses_books: bool = True) -> list[MarketEvent]:
+    def _end(self, socket: int, reason: str, now_ns: int, *, loses_books: bool = True) -> Sequence[MarketEvent]:
         self._actions.append(Hangup(socket, reason))
         events = self.closed(socket, reason, now_ns)
         return events if loses_books else []
 
-    def _pass_on(self, socket: int, events: list[MarketEvent], now_ns: int) -> list[MarketEvent]:
+    def _pass_on(self, socket: int, events: Sequence[MarketEvent], now_ns: int) -> Sequence[MarketEvent]:
         """Carry out what the session asks for; let through what this socket may speak about."""
         state = self._sockets[socket]
         requests = state.session.take_requests()
@@ -260,10 +260,10 @@ class Connection:
             self._send_due(socket, state, now_ns)
         if self._replacement is None:
             return events
-        events = list(self._owned(socket, events))
+        owned = list(self._owned(socket, events))
         if socket == self._replacement and state.opened_ns and all(book.is_whole for book in state.session.books):
-            events += self._hand_over(now_ns)
-        return events
+            owned += self._hand_over(now_ns)
+        return owned
 
     def _send_due(self, socket: int, state: _Socket, now_ns: int) -> None:
         while state.to_send and self._send_at_ns(state) <= now_ns:

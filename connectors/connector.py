@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class Connector:
         self,
         machine: VenueMachine,
         rest_root: str | None,
-        publish: Callable[[list[MarketEvent]], Awaitable[None]],
+        publish: Callable[[Sequence[MarketEvent]], Awaitable[None]],
         clock_ns: Callable[[], int],
         tap: Tap = no_tap,
     ) -> None:
@@ -81,7 +81,7 @@ class Connector:
         nap_ns = LONGEST_NAP_NS if wake_at_ns is None else min(wake_at_ns - self._clock_ns(), LONGEST_NAP_NS)
         await asyncio.sleep(max(nap_ns, 1_000_000) / 1e9)
 
-    async def _act(self, events: list[MarketEvent]) -> None:
+    async def _act(self, events: Sequence[MarketEvent]) -> None:
         """Carry out what the machine asks for, then tell what happened."""
         for action in self._machine.take_actions():
             match action:

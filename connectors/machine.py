@@ -6,8 +6,7 @@ It decides what to open, send and fetch, and when. `connector` carries that out 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -119,7 +118,8 @@ class VenueMachine:
             for line in lines
         ]
         self._by_socket: dict[int, Connection] = {}
-        self._waiting: deque[Get] = deque()
+        self._waiting: dict[Get, None] = {}
+        """In the order of asking. What waits already is not asked for twice."""
         self._ask_clock_at_ns: int | None = None
         self._asked_clock_ns = 0
         self._clock_fetch = clock
@@ -133,17 +133,17 @@ class VenueMachine:
         self._ask_clock_at_ns = now_ns if self._clock_fetch else None
         self._collect(now_ns)
 
-    def stop(self, reason: str, now_ns: int) -> list[MarketEvent]:
+    def stop(self, reason: str, now_ns: int) -> Sequence[MarketEvent]:
         self._waiting.clear()
         self._ask_clock_at_ns = None
         events = [event for connection in self._connections for event in connection.stop(reason, now_ns)]
         self._collect(now_ns)
         return events
 
-    def opened(self, socket: int, now_ns: int) -> list[MarketEvent]:
+    def opened(self, socket: int, now_ns: int) -> Sequence[MarketEvent]:
         return self._told(socket, lambda connection: connection.opened(socket, now_ns), now_ns)
 
-    def received(self, socket: int, frame: str | bytes, now_ns: int) -> list[MarketEvent]:
+    def received(self, socket: int, frame: str | bytes, now_ns: int) -> Sequence[MarketEvent]:
         connection = self._by_socket.get(socket)
         if connection is None:
             return []
@@ -153,10 +153,12 @@ class VenueMachine:
             self._collect(now_ns)
         return events
 
-    def closed(self, socket: int, reason: str, now_ns: int) -> list[MarketEvent]:
-        return self._told(socket, lambda connection: connection.closed(socket, reason, now_ns), now_ns)
+    def closed(self, socket: int, reason: str, now_ns: int) -> Sequence[MarketEvent]:
+        events = self._told(socket, lambda connection: connection.closed(socket, reason, now_ns), now_ns)
+        self._by_socket.pop(socket, None)
+        return events
 
-    def fetched(self, get: Get, reply: Reply, now_ns: int) -> list[MarketEvent]:
+    def fetched(self, get: Get, reply: Reply, now_ns: int) -> Sequence[MarketEvent]:
         """What came of a Get. A socket that has gone since takes its answers with it."""
         if reply.status in (TOO_MANY, BANNED) or "retry-after" in reply.headers:
             wait_ns = _retry_after_ns(reply)
@@ -164,13 +166,13 @@ class VenueMachine:
         events = self._told(get.socket, lambda connection: connection.fetched(get.socket, reply, now_ns), now_ns)
         return [self._measured(event, now_ns) if isinstance(event, VenueClock) else event for event in events]
 
-    def resync(self, symbol: str, reason: str, now_ns: int) -> list[MarketEvent]:
+    def resync(self, symbol: str, reason: str, now_ns: int) -> Sequence[MarketEvent]:
         """Give one book up and ask for it anew, leaving all others alone."""
         events = [event for connection in self._connections for event in connection.resync(symbol, reason, now_ns)]
         self._collect(now_ns)
         return events
 
-    def woken(self, now_ns: int) -> list[MarketEvent]:
+    def woken(self, now_ns: int) -> Sequence[MarketEvent]:
         events = [event for connection in self._connections for event in connection.woken(now_ns)]
         self._ask_clock_if_due(now_ns)
         self._collect(now_ns)
@@ -211,7 +213,9 @@ class VenueMachine:
         self._clock = ClockMeasured(self.venue, now_ns, offset_ns, (now_ns - self._asked_clock_ns) // 2)
         return self._clock
 
-    def _told(self, socket: int, tell: Callable[[Connection], list[MarketEvent]], now_ns: int) -> list[MarketEvent]:
+    def _told(
+        self, socket: int, tell: Callable[[Connection], Sequence[MarketEvent]], now_ns: int
+    ) -> Sequence[MarketEvent]:
         connection = self._by_socket.get(socket)
         if connection is None or not connection.has(socket):
             return []
@@ -224,7 +228,7 @@ class VenueMachine:
         for connection in self._connections:
             for action in connection.take_actions():
                 if isinstance(action, Get):
-                    self._waiting.append(action)
+                    self._waiting[action] = None
                     continue
                 if isinstance(action, Connect):
                     self._by_socket[action.socket] = connection
@@ -235,14 +239,14 @@ class VenueMachine:
 
     def _fetch_due(self, now_ns: int) -> None:
         while self._waiting:
-            get = self._waiting[0]
+            get = next(iter(self._waiting))
             if get.socket not in self._by_socket:
-                self._waiting.popleft()
+                del self._waiting[get]
                 continue
             self._fetch_at_ns = max(self._breaker.until_ns, self._weight.free_at_ns(get.fetch.weight, now_ns))
             if self._fetch_at_ns > now_ns:
                 return
-            self._waiting.popleft()
+            del self._waiting[get]
             self._weight.spend(get.fetch.weight, now_ns)
             if get.fetch is self._clock_fetch:
                 self._asked_clock_ns = now_ns
@@ -254,7 +258,7 @@ class VenueMachine:
         self._ask_clock_at_ns = now_ns + CLOCK_EVERY_NS
         socket = next((socket for socket, line in self._by_socket.items() if line.is_open), None)
         if socket is not None:
-            self._waiting.append(Get(socket, self._clock_fetch))
+            self._waiting[Get(socket, self._clock_fetch)] = None
         else:
             self._ask_clock_at_ns = now_ns + SECOND
 

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import TypeVar
 
 from aggregator.config.venues import VenueSettings
-from aggregator.domain.errors import AggregatorError, FrameRefused, NumberRefused
-from aggregator.domain.events import BookLost, BookSnapshot, FrameRejected, ListingsRead, MarketEvent
+from aggregator.domain.errors import FrameRefused, NumberRefused
+from aggregator.domain.events import (
+    BookDelta,
+    BookLost,
+    BookSnapshot,
+    FrameRejected,
+    ListingsRead,
+    MarketEvent,
+    Refused,
+)
 from aggregator.domain.instrument import Instruments
 from connectors.books import Books, SnapshotTooOld
 from connectors.contract import Answer, MarketData, Reply, Request
 from connectors.markets import Market, Markets
 from connectors.resync import SECOND, Resyncs
 
-T = TypeVar("T", str | bytes, Reply)
-
 ANSWER_PATIENCE_NS = 10 * SECOND
 MARKET_LIST = "the market list"
+
+USELESS = (SnapshotTooOld, FrameRefused, NumberRefused)
+"""What a venue's protocol raises for bytes that it can make nothing of."""
 
 
 def recorded_session(market_data: MarketData, venue: VenueSettings, instruments: Instruments) -> Session:
@@ -72,11 +80,18 @@ class Session:
             self.woken(now_ns)
         return self._subscribe(self._follow, now_ns)
 
-    def received(self, frame: str | bytes, now_ns: int) -> list[MarketEvent]:
-        return self._read(self._market_data.read, frame, now_ns)
+    def received(self, frame: str | bytes, now_ns: int) -> Sequence[MarketEvent]:
+        try:
+            answer = self._market_data.read(frame, self.books, now_ns)
+        except USELESS as error:
+            return self._excused(error, now_ns)
+        return self._settle(answer, now_ns)
 
     def fetched(self, reply: Reply, now_ns: int) -> list[MarketEvent]:
-        events = self._read(self._market_data.read_reply, reply, now_ns)
+        try:
+            events = [*self._settle(self._market_data.read_reply(reply, self.books, now_ns), now_ns)]
+        except USELESS as error:
+            events = [*self._excused(error, now_ns, by_reply=True)]
         if self._follow_listed is not None and self._markets.has_list:
             accepts, self._follow_listed = self._follow_listed, None
             self._list_asked.done(MARKET_LIST)
@@ -97,7 +112,7 @@ class Session:
         self._list_asked.clear()
         return [event for book in self.books for event in book.cut(reason, now_ns)]
 
-    def resync(self, symbol: str, reason: str, now_ns: int) -> list[MarketEvent]:
+    def resync(self, symbol: str, reason: str, now_ns: int) -> Sequence[MarketEvent]:
         """Give this one book up and ask for it anew, leaving all others alone."""
         book = self.books.get(symbol)
         return self._settle(Answer(book.lost(reason, now_ns)), now_ns) if book is not None else []
@@ -126,31 +141,35 @@ class Session:
                 self._resyncs.plan(symbol, now_ns + self._market_data.snapshot_after_ns)
         return self.books.announce(now_ns)
 
-    def _read(self, read: Callable[[T, Books, int], Answer], what: T, now_ns: int) -> list[MarketEvent]:
-        try:
-            return self._settle(read(what, self.books, now_ns), now_ns)
-        except SnapshotTooOld as error:
+    def _excused(self, error: Exception, now_ns: int, *, by_reply: bool = False) -> Sequence[MarketEvent]:
+        """What becomes of a frame or a reply that is of no use."""
+        if isinstance(error, SnapshotTooOld):
             self._resyncs.failed(error.symbol, now_ns)
             return self.books.announce(now_ns)
-        except FrameRefused as error:
-            return self._rejected(error, error.symbol, now_ns, by_reply=isinstance(what, Reply))
-        except NumberRefused as error:
-            return self._rejected(error, None, now_ns)
+        symbol = error.symbol if isinstance(error, FrameRefused) else None
+        return self._rejected(error, symbol, now_ns, by_reply=by_reply)
 
-    def _settle(self, answer: Answer, now_ns: int) -> list[MarketEvent]:
+    def _settle(self, answer: Answer, now_ns: int) -> Sequence[MarketEvent]:
         """Keep account of which books need a snapshot, and hand the events on."""
+        events = answer.events
+        if len(events) == 1 and type(events[0]) is BookDelta and not answer.requests and not self.books.is_news:
+            return events  # by far the most frequent answer
         if answer.requests:
             self._requests += answer.requests
-        for event in answer.events:
+        for event in events:
             if isinstance(event, BookLost):
                 self._resyncs.plan(self._markets.symbol_of(event.instrument), now_ns)
                 self.woken(now_ns)
             elif isinstance(event, BookSnapshot):
                 self._resyncs.done(self._markets.symbol_of(event.instrument))
-        return [*self.books.announce(now_ns), *answer.events]
+            elif isinstance(event, Refused) and event.instrument is not None:
+                symbol = self._markets.symbol_of(event.instrument)
+                if symbol in self._resyncs:
+                    self._resyncs.failed(symbol, now_ns)
+        return [*self.books.announce(now_ns), *events]
 
     def _rejected(
-        self, error: AggregatorError, symbol: str | None, now_ns: int, *, by_reply: bool = False
+        self, error: Exception, symbol: str | None, now_ns: int, *, by_reply: bool = False
     ) -> list[MarketEvent]:
         """A frame that means nothing hides a change of its book; a reply only leaves a question open."""
         events = self.books.announce(now_ns)

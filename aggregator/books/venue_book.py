@@ -88,16 +88,15 @@ class VenueBook:
         return self.bids if side is Side.BUY else self.asks
 
     def apply(self, event: BookEvent) -> None:
-        match event:
-            case BookDelta():
-                self._delta(event)
-            case BookSnapshot():
-                self._snapshot(event)
-            case BookUnchanged():
-                self._heard(event)
-            case BookLost():
-                self.counters.gaps += event.gap
-                self.turn(Health.SYNCING, event.reason, event.received_ns)
+        if isinstance(event, BookDelta):
+            self._delta(event)
+        elif isinstance(event, BookSnapshot):
+            self._snapshot(event)
+        elif isinstance(event, BookLost):
+            self.counters.gaps += event.gap
+            self.turn(Health.SYNCING, event.reason, event.received_ns)
+        else:
+            self._heard(event)
 
     def turn(self, health: Health, reason: str | None, at_ns: int) -> None:
         """Change health. A quarantined book stays so, whatever its feed says, until `release`d."""
@@ -126,16 +125,19 @@ class VenueBook:
         elif self.health is Health.STALE:
             self.turn(Health.LIVE, None, now_ns)
 
-    def _heard(self, event: BookSnapshot | BookDelta | BookUnchanged) -> None:
+    def _heard(self, event: BookDelta | BookUnchanged) -> None:
         self.received_ns = event.received_ns
-        # A snapshot may be older than what it replaces, or state no time: then the venue's time is not known.
-        is_new = isinstance(event, BookSnapshot)
-        self.venue_time_ns = event.venue_time_ns if is_new else max(self.venue_time_ns, event.venue_time_ns)
+        self.venue_time_ns = max(self.venue_time_ns, event.venue_time_ns)
 
     def _snapshot(self, event: BookSnapshot) -> None:
         bids_changed = self.bids.replace(event.bids)
         asks_changed = self.asks.replace(event.asks)
-        self._changed(bids_changed or asks_changed, event)
+        self.received_ns = event.received_ns
+        # It may be older than what it replaces, or state no time: then the venue's time is not known.
+        self.venue_time_ns = event.venue_time_ns
+        if bids_changed or asks_changed:
+            self.changed_ns = event.received_ns
+        self.counters.updates += 1
         self.counters.resyncs += event.resync
         # A stale book is not made fresh by one more picture of itself; `judge` sees whether its clocks move again.
         if not self._is_crossed(event.received_ns) and self.health is not Health.STALE:
@@ -149,14 +151,11 @@ class VenueBook:
         if event.depth:
             self.bids.trim(event.depth)
             self.asks.trim(event.depth)
-        self._changed(bids_changed or asks_changed, event)
-        self._is_crossed(event.received_ns)
-
-    def _changed(self, changed: bool, event: BookSnapshot | BookDelta) -> None:
         self._heard(event)
         self.counters.updates += 1
-        if changed:
+        if bids_changed or asks_changed:
             self.changed_ns = event.received_ns
+            self._is_crossed(event.received_ns)
 
     def _is_crossed(self, at_ns: int) -> bool:
         """A venue's own book cannot be crossed or locked at rest, so ours must have missed something."""

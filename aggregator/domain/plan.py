@@ -121,7 +121,7 @@ class RoutingPolicy:
     other_terms: VenueTerms = VenueTerms()
     market_bound_bps: int = 100
     dust: Dust = Dust.LEAVE
-    search_limit: int = 4_000
+    search_limit: int = 2_000
 
     def of(self, venue: str) -> VenueTerms:
         return self.terms.get(venue, self.other_terms)
@@ -204,7 +204,7 @@ class RoutePlan:
     nothing is filled; `net` is paid by a buyer and received by a seller. `unfilled` breaks what is missing down by
     reason, in quantity or in notional as it was asked. `saving` and `gap` are bps on BPS_DECIMALS: the saving against
     the best single venue (None when no venue alone fills as much), and how much better a plan for the same quantity
-    could be at most. `excluded` are the venues that were out, `unused` those that could have been used.
+    could be at most. `is_proven` says that no plan fills more, nor the same for less. `excluded` are the venues that were out, `unused` those that could have been used.
     """
 
     request: RouteRequest
@@ -220,6 +220,7 @@ class RoutePlan:
     best_single: SingleVenue | None
     saving: int | None
     gap: int
+    is_proven: bool
     excluded: dict[str, str]
     unused: dict[str, str]
     book_digest: str
@@ -248,6 +249,7 @@ class RoutePlan:
             "best_single_net_price": instrument.show_price(single.net_price) if single else None,
             "saving_bps": _shown(self.saving, BPS_DECIMALS),
             "optimality_gap_bps": format_decimal(self.gap, BPS_DECIMALS),
+            "proven": self.is_proven,
             "excluded": dict(self.excluded),
             "unused": dict(self.unused),
             "balances": self._balances(),

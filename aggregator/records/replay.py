@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -24,7 +24,7 @@ class Conversation(Protocol):
     """One connection of one venue, as a replay needs it. `answered` is told a REST reply."""
 
     def opened(self, now_ns: int) -> list[MarketEvent]: ...
-    def received(self, frame: str | bytes, now_ns: int) -> list[MarketEvent]: ...
+    def received(self, frame: str | bytes, now_ns: int) -> Sequence[MarketEvent]: ...
     def answered(self, url: str, body: bytes, now_ns: int) -> list[MarketEvent]: ...
     def closed(self, reason: str, now_ns: int) -> list[MarketEvent]: ...
 
@@ -76,7 +76,7 @@ class Replay:
             book.is_live and not (book.counters.gaps or book.counters.crossed) for book in self.market
         )
 
-    def _events(self, record: Record) -> list[MarketEvent]:
+    def _events(self, record: Record) -> Sequence[MarketEvent]:
         conversation = self._conversation(record)
         payload, at_ns = record.payload, record.at_ns
         if record.kind is Kind.RECEIVED:

@@ -8,7 +8,6 @@ sell is planned as the mirror of a buy, by the same code.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
@@ -17,9 +16,7 @@ from aggregator.books.consolidated import net_factor
 from aggregator.domain.book import Levels
 from aggregator.domain.instrument import Listing, Side
 from aggregator.domain.numbers import RATE_ONE
-from aggregator.domain.plan import NET_ONE, Rate, VenueDepth
-
-FEE_TO_NET = NET_ONE // RATE_ONE
+from aggregator.domain.plan import VenueDepth
 
 TRUSTED_CHILDREN = 5
 """Children without fault that every record starts with, so that one reject does not condemn a venue."""
@@ -32,14 +29,13 @@ def ceil_div(dividend: int, divisor: int) -> int:
     return -(-dividend // divisor)
 
 
-def unit_factor(side: Side, listing: Listing, rate: Rate | None) -> int:
-    """By what a price is multiplied to be the signed net cost of one unit, on NET_DECIMALS below the price's scale."""
+def unit_factor(side: Side, listing: Listing, rate: int) -> int:
+    """By what a price is multiplied to be the signed net cost of one unit, on NET_DECIMALS below the price's scale.
+    `rate` turns the listing's quote into the request's, on NET_DECIMALS."""
     resting = Side.SELL if side is Side.BUY else Side.BUY
     factor = net_factor(resting, listing.fees.taker)
     sign = 1 if side is Side.BUY else -1
-    if rate is None:
-        return sign * factor * FEE_TO_NET
-    return ceil_div(sign * factor * rate.value, RATE_ONE)
+    return ceil_div(sign * factor * rate, RATE_ONE)
 
 
 def taker_fee(notional: int, listing: Listing) -> int:
@@ -92,16 +88,26 @@ class Curve:
 
     __slots__ = ("prices", "reach", "spent", "units")
 
-    def __init__(self, prices: Sequence[int], quantities: Iterable[int], factor: int) -> None:
-        quantities = list(quantities)
+    def __init__(self, levels: Levels, factor: int, most: int | None = None) -> None:
+        """Of all levels, or of those that a quantity of `most` could touch."""
+        prices, quantities = levels
+        self.reach = list(accumulate(quantities, initial=0))
+        if most is not None and most < self.reach[-1]:
+            touched = bisect_left(self.reach, most)
+            del self.reach[touched + 1 :]
+            prices = prices[:touched]
         self.prices = prices
         self.units = [price * factor for price in prices]
-        self.reach = list(accumulate(quantities, initial=0))
-        self.spent = list(accumulate(map(mul, self.units, quantities), initial=0))
+        self.spent: list[int] = list(accumulate(map(mul, self.units, quantities), initial=0))
 
     def level_of(self, quantity: int) -> int:
         """The worst level that taking `quantity` (from 1 to all) touches."""
         return bisect_left(self.reach, quantity) - 1
+
+    def taken(self, quantity: int) -> tuple[int, int]:
+        """`level_of` and `cost` of a quantity from 1 to all."""
+        level = bisect_left(self.reach, quantity)
+        return level - 1, self.spent[level] - (self.reach[level] - quantity) * self.units[level - 1]
 
     def cost(self, quantity: int) -> int:
         """Of taking `quantity`, from 0 to all, best level first."""

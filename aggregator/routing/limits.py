@@ -64,17 +64,18 @@ class Room:
 
     __slots__ = (
         "depth", "factor", "funds_notional", "funds_quantity", "is_buying", "levels",
-        "most_notional", "most_quantity", "terms", "venue", "worst_price",
+        "most_notional", "most_quantity", "rate", "terms", "venue", "worst_price",
     )  # fmt: skip
 
-    def __init__(self, side: Side, depth: VenueDepth, terms: VenueTerms) -> None:
+    def __init__(self, request: RouteRequest, depth: VenueDepth, terms: VenueTerms) -> None:
         self.venue = depth.listing.venue
         self.depth = depth
         self.terms = terms
-        self.is_buying = side is Side.BUY
+        self.is_buying = request.side is Side.BUY
         self.levels = counted(depth)
-        same_quote = depth.rate is None
-        self.factor = unit_factor(side, depth.listing, None if same_quote else depth.rate)
+        is_foreign = depth.rate is not None and depth.listing.instrument.quote != request.instrument.quote
+        self.rate = depth.rate.value if depth.rate is not None and is_foreign else NET_ONE
+        self.factor = unit_factor(request.side, depth.listing, self.rate)
         self.worst_price = 0
         self.funds_quantity, self.funds_notional = self._funds()
         self.most_quantity, self.most_notional = self.funds_quantity, self.funds_notional
@@ -139,7 +140,7 @@ class Room:
             level = bisect_right(list(map(mul, limits, curve.reach[1:])), budget)
             return max(curve.reach[level], budget // limits[level]) if level < len(limits) else curve.reach[-1]
         quantities = [after - before for before, after in zip(curve.reach, curve.reach[1:], strict=False)]
-        paid = list(accumulate(map(mul, curve.prices, quantities), initial=0))
+        paid: list[int] = list(accumulate(map(mul, curve.prices, quantities), initial=0))
         level = bisect_right(paid, budget) - 1
         if level == len(quantities):
             return curve.reach[-1]
@@ -162,22 +163,18 @@ class Room:
         self.most_quantity = _least(self.funds_quantity, cap, terms.maximum_quantity)
         if terms.cap_notional is None or not self.levels.prices:
             return
-        rate = self.depth.rate.value if self.depth.rate else NET_ONE
         dearest = max(self.levels.prices[0], self.levels.prices[-1])
-        cap = terms.cap_notional * NET_ONE // rate - pending * dearest
+        cap = terms.cap_notional * NET_ONE // self.rate - pending * dearest
         self.most_notional = _least(self.funds_notional, cap)
 
     def _converted(self, price: int) -> int:
-        if self.depth.rate is None:
-            return price
-        converted = price * self.depth.rate.value
+        converted = price * self.rate
         return ceil_div(converted, NET_ONE) if self.is_buying else converted // NET_ONE
 
     def _own_bound(self, price: int) -> int:
         """The bound in the listing's quote and on its tick, rounded so that it is never looser."""
-        if self.depth.rate is not None:
-            scaled, rate = price * NET_ONE, self.depth.rate.value
-            price = scaled // rate if self.is_buying else ceil_div(scaled, rate)
+        scaled = price * NET_ONE
+        price = scaled // self.rate if self.is_buying else ceil_div(scaled, self.rate)
         tick = self.depth.listing.tick or 1
         return price - price % tick if self.is_buying else ceil_div(price, tick) * tick
 

@@ -25,10 +25,10 @@ Parts = tuple[tuple[int, int], ...]
 
 
 class Steps(NamedTuple):
-    """`count` equal steps that cost `cost` each; `parts` says what one takes of which venue."""
+    """`number` equal steps that cost `cost` each; `parts` says what one takes of which venue."""
 
     cost: int
-    count: int
+    number: int
     parts: Parts
 
 
@@ -74,8 +74,9 @@ def most_filled(wanted: int, ranges: Sequence[Range]) -> int | None:
 def fill_on_lots(wanted: int, curves: Sequence[Curve], ranges: Sequence[Range], near: Sequence[int]) -> list[int]:
     """The cheapest quantities in these ranges that make `wanted`, which `most_filled` said they can.
 
-    `near` is the cheapest split where lots are ignored. The best one on lots lies within a venue's number times the
-    coarsest step of it: if it did not, a step could move from a venue above to one below without loss.
+    `near` is the cheapest split of the same ranges where lots are ignored. A best one on lots is nowhere further from
+    it than the coarsest step times the number of venues: otherwise one venue would be that far below, so another more
+    than a step above, and a step could move from the latter to the former without loss.
     """
     reach = (len(ranges) + 1) * max(rule.step for rule in ranges)
     begins = [_below(rule, quantity - reach) for rule, quantity in zip(ranges, near, strict=True)]
@@ -121,11 +122,11 @@ def _take(pool: list[Steps], count: int, taken: list[tuple[int, Parts]]) -> list
     for index, steps in enumerate(pool):
         if not count:
             return pool[index:]
-        if steps.count > count:
+        if steps.number > count:
             taken.append((count, steps.parts))
-            return [steps._replace(count=steps.count - count), *pool[index + 1 :]]
-        taken.append((steps.count, steps.parts))
-        count -= steps.count
+            return [steps._replace(number=steps.number - count), *pool[index + 1 :]]
+        taken.append((steps.number, steps.parts))
+        count -= steps.number
     return []
 
 
@@ -134,9 +135,10 @@ def _join(pool: Iterable[Steps], times: int) -> list[Steps]:
     if times == 1:
         return list(pool)
     joined: list[Steps] = []
-    cost, parts, missing = 0, (), times
+    cost, missing = 0, times
+    parts: Parts = ()
     for steps in pool:
-        count = steps.count
+        count = steps.number
         if missing < times:
             part = min(missing, count)
             cost, parts = cost + part * steps.cost, _added(parts, steps.parts, part)

@@ -9,13 +9,16 @@ node fills more or costs less than that.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from aggregator.routing.cost import Curve
 from aggregator.routing.limits import Range
 from aggregator.routing.lots import chained, fill_on_lots, most_filled
+
+NEARBY = 8
+"""Marginal costs on either side of the last one where the next is looked for first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Search:
     def split(self, wanted: int) -> Split:
         self._wanted = wanted
         self._nodes = 0
+        self._near = 0
         self._best = [0] * len(self._options)
         self._filled, self._cost = 0, 0
         root = tuple(filter(None, map(self._undecided, range(len(self._options)))))
@@ -84,11 +88,11 @@ class Search:
 
     def _undecided(self, venue: int) -> Stand | None:
         ranges = self._ranges[venue]
-        high = min(max((rule.high for rule in ranges), default=0), self._wanted)
-        if not ranges or high <= 0:
+        if not ranges:
             return None
-        # Several ranges may have no step in common, so that only single units are sure to cover them.
-        step = ranges[0].step if len(ranges) == 1 else 1
+        high = min(max(rule.high for rule in self._options[venue].ranges), self._wanted)
+        # Where not all quantities are multiples of one step, only single units are sure to cover them.
+        step = ranges[0].step if len(ranges) == 1 and ranges[0].low % ranges[0].step == 0 else 1
         return Stand(venue, 0, high // step * step, step, self._options[venue].fixed_cost // high, None)
 
     def _prices_of(self, root: Node) -> list[int]:
@@ -200,10 +204,11 @@ class Search:
             whole = 0
             for units, reach, low, high, surcharge in columns:
                 quantity = reach[bisect_right(units, mark - surcharge)]
-                whole += low if quantity < low else min(quantity, high)
+                quantity = min(quantity, high)
+                whole += low if quantity < low else quantity
             return whole
 
-        mark = self._marks[min(bisect_left(self._marks, total, key=supply), len(self._marks) - 1)]
+        mark = self._marks[self._first_mark(supply, total)]
         quantities, rooms = [], []
         for units, reach, low, high, surcharge in columns:
             below = min(max(reach[bisect_left(units, mark - surcharge)], low), high)
@@ -216,6 +221,18 @@ class Search:
             for stand, quantity in zip(node, quantities, strict=True)
         )
         return Relaxed(quantities, cost)
+
+    def _first_mark(self, supply: Callable[[int], int], total: int) -> int:
+        """The first marginal cost at which the supply is enough; it is looked for around the last one that was found,
+        since one node's is near the next one's."""
+        marks, last = self._marks, self._near
+        low, high = max(0, last - NEARBY), min(len(marks), last + NEARBY)
+        if low and supply(marks[low - 1]) >= total:
+            low, high = 0, low - 1
+        elif high < len(marks) and supply(marks[high - 1]) < total:
+            low, high = high, len(marks) - 1
+        self._near = bisect_left(marks, total, low, high, key=supply)
+        return min(self._near, len(marks) - 1)
 
     def _share(self, node: Node, quantities: list[int], rooms: list[int], left: int) -> None:
         """Share out what is left at one and the same cost: to venues that are used already, then to the roomiest, so

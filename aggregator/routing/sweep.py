@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heapify, heappop, heapreplace
+from heapq import heappop, heapreplace
 from typing import NamedTuple
 
 from aggregator.domain.book import Levels
@@ -17,38 +17,37 @@ class Swept(NamedTuple):
     costs: list[int]
     filled: int
 
-    @property
-    def cost(self) -> int:
-        return sum(self.costs)
-
 
 def sweep(columns: Sequence[Levels], factors: Sequence[int], wanted: int) -> Swept:
     """Take `wanted`, cheapest unit first; no better split exists where nothing but depth limits.
 
     Only the levels that are taken are looked at: an order is small beside the books that it is routed over. Of equal
-    prices the earlier venue's comes first.
+    prices the earlier venue's comes first. `factors` turn each venue's prices into costs.
     """
-    venues = range(len(columns))
-    quantities, levels, costs = [0] * len(columns), [0] * len(columns), [0] * len(columns)
-    fronts = [(columns[venue].prices[0] * factors[venue], venue) for venue in venues if columns[venue].prices]
-    heapify(fronts)
+    fronts = []
+    venue = 0
+    for (prices, available), factor in zip(columns, factors, strict=True):
+        if prices:
+            fronts.append((prices[0] * factor, venue, 0, prices, available, factor))
+        venue += 1
+    fronts.sort()  # a sorted list is a heap
+    quantities = [0] * venue
+    levels, costs = quantities.copy(), quantities.copy()
     left = wanted
     while fronts:
-        unit, venue = fronts[0]
-        level = levels[venue]
-        available = columns[venue].quantities[level]
-        if available >= left:
+        unit, venue, level, prices, available, factor = fronts[0]
+        quantity = available[level]
+        levels[venue] = level
+        if quantity >= left:
             quantities[venue] += left
             costs[venue] += left * unit
             return Swept(quantities, levels, costs, wanted)
-        quantities[venue] += available
-        costs[venue] += available * unit
-        left -= available
+        left -= quantity
+        quantities[venue] += quantity
+        costs[venue] += quantity * unit
         level += 1
-        prices = columns[venue].prices
         if level < len(prices):
-            levels[venue] = level
-            heapreplace(fronts, (prices[level] * factors[venue], venue))
+            heapreplace(fronts, (prices[level] * factor, venue, level, prices, available, factor))
         else:
             heappop(fronts)
     return Swept(quantities, levels, costs, wanted - left)

@@ -25,8 +25,7 @@ from aggregator.domain.events import BestQuote, BookDelta, BookSnapshot, Refused
 from aggregator.domain.instrument import Side
 from connectors.binance import wire
 from connectors.books import Books
-from connectors.contract import NOTHING, Answer, Fetch, Habits, Reply, Request, Send
-from connectors.levels import read_levels
+from connectors.contract import NOTHING, Answer, Fetch, Habits, Reconnect, Reply, Request, Send
 from connectors.resync import SECOND
 from connectors.sequencing import UpdateRange
 
@@ -80,6 +79,8 @@ class BinanceMarketData:
         push = message.data
         if push is None:
             return _control(message, books.venue, now_ns)
+        if message.stream == "!serverShutdown":
+            return Answer(requests=[Reconnect("the venue's server goes away")])
         kind = message.stream.partition("@")[2]
         if kind in DIFFS:
             return _diff(push, books, now_ns)
@@ -108,14 +109,8 @@ def _diff(push: wire.Push, books: Books, now_ns: int) -> Answer:
     listing = book.listing
     if not 0 < push.first_id <= push.last_id:
         raise FrameRefused(f"{push.symbol}: a diff from id {push.first_id} to {push.last_id}", push.symbol)
-    delta = BookDelta(
-        listing.venue,
-        listing.instrument.name,
-        push.time_ms * MS,
-        now_ns,
-        read_levels(push.bids, listing),
-        read_levels(push.asks, listing),
-    )
+    bids, asks = book.even_levels.read(push.bids, push.asks)
+    delta = BookDelta(listing.venue, listing.instrument.name, push.time_ms * MS, now_ns, bids, asks)
     return Answer(book.updated(push.first_id - 1, push.last_id, delta))
 
 
@@ -126,7 +121,7 @@ def _snapshot(symbol: str, body: bytes, books: Books, now_ns: int) -> Answer:
         reply = wire.read_snapshot(body)
     except FrameRefused as error:
         raise FrameRefused(error.reason, symbol) from None
-    bids, asks = read_levels(reply.bids, listing), read_levels(reply.asks, listing)
+    bids, asks = book.even_levels.read(reply.bids, reply.asks)
     snapshot = BookSnapshot(listing.venue, listing.instrument.name, 0, now_ns, bids, asks)
     return Answer(book.spliced(reply.last_id, snapshot))
 

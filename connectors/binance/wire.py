@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Raw, field
 
 from connectors.decoding import decode
-from connectors.levels import NOTHING
 from connectors.markets import Market
 
 # 1. Streams of this connection: /stream wraps each push in the stream's name. Only the wrapper tells a best
 #    bid and offer from anything else, as that carries no type of its own.
 # 2. A subscription's acknowledgement has `result` null and says nothing about whether the symbol exists.
+
+
+ABSENT = Raw(b"")
+"""A side that the message does not have: no levels can be read of it."""
 
 
 class Push(msgspec.Struct):
@@ -29,8 +33,8 @@ class Push(msgspec.Struct):
     time_ms: int = field(name="E", default=0)
     first_id: int = field(name="U", default=0)
     last_id: int = field(name="u", default=0)
-    bids: Raw = field(name="b", default=NOTHING)
-    asks: Raw = field(name="a", default=NOTHING)
+    bids: Raw = field(name="b", default=ABSENT)
+    asks: Raw = field(name="a", default=ABSENT)
     bid_quantity: str = field(name="B", default="")
     ask_quantity: str = field(name="A", default="")
     price: str = field(name="p", default="")
@@ -98,8 +102,7 @@ _exchange_info = msgspec.json.Decoder(_ExchangeInfo)
 _time = msgspec.json.Decoder(_Time)
 
 
-def read_frame(frame: str | bytes) -> Frame:
-    return decode(_frame, frame)
+read_frame = partial(decode, _frame)
 
 
 def read_snapshot(body: bytes) -> Snapshot:

@@ -74,6 +74,8 @@ class HuobiMarketData:
         self.snapshot_after_ns = SECOND if book_channel in INCREMENTS else 5 * SECOND
         self.on_feed = book_channel.startswith(FEED)
         self._channels: dict[str, str] = {}
+        self._asked: set[str] = set()
+        self._heard: set[str] = set()
 
     def numbering(self) -> PreviousId[BookDelta]:
         return PreviousId()
@@ -95,9 +97,12 @@ class HuobiMarketData:
 
     def ask_snapshot(self, symbol: str, now_ns: int) -> Sequence[Request]:
         topic = wire.topic(symbol, self._book_channel)
-        if self._book_channel in INCREMENTS:
-            return [Send(wire.ask(topic))]
-        return [Send(wire.unsubscribe(topic)), Send(wire.subscribe(topic))]
+        if self._book_channel not in INCREMENTS:
+            return [Send(wire.unsubscribe(topic)), Send(wire.subscribe(topic))]
+        # Asked before, and still no increment: the subscription itself was refused, or got lost.
+        is_deaf = symbol in self._asked and symbol not in self._heard
+        self._asked.add(symbol)
+        return [*([Send(wire.subscribe(topic))] if is_deaf else []), Send(wire.ask(topic))]
 
     def read(self, frame: str | bytes, books: Books, now_ns: int) -> Answer:
         message = wire.read_frame(frame)
@@ -139,6 +144,7 @@ class HuobiMarketData:
             return NOTHING
         if not 0 <= tick.previous <= tick.sequence:
             raise FrameRefused(f"{symbol}: an increment from id {tick.previous} to {tick.sequence}", symbol)
+        self._heard.add(symbol)
         listing, time_ns, depth = book.listing, tick.time_ms * MS, INCREMENTS[channel]
         bids, asks = read_levels(tick.bids or UNCHANGED, listing), read_levels(tick.asks or UNCHANGED, listing)
         delta = BookDelta(listing.venue, listing.instrument.name, time_ns, now_ns, bids, asks, depth)
@@ -170,7 +176,7 @@ class HuobiMarketData:
         # Asked for twice, or of another channel: it has nothing to say about the book.
         if book.is_whole or channel not in INCREMENTS or not self._tells(symbol, channel):
             return NOTHING
-        if message.data is None:
+        if message.data is None or not book.holds_updates:  # rule 2: alone it would be a book that nothing continues
             raise SnapshotTooOld(symbol)
         if message.data.sequence <= 0:
             raise FrameRefused(f"{symbol}: a snapshot without its id", symbol)

@@ -199,6 +199,8 @@ class Faults:
             self._held.clear()
             return []
         out: list[Outgoing] = []
+        while self._held and self._held[0][0] <= now_ns:  # first: these are older than what the venue says now
+            out.append(heappop(self._held)[2])
         for left in [left for item in items for left in self._struck(item)]:
             if left.client not in self._clients:
                 continue
@@ -208,8 +210,6 @@ class Faults:
             out.append(left)
             if isinstance(left, Hangup):
                 self._leave(left.client, now_ns)
-        while self._held and self._held[0][0] <= now_ns:
-            out.append(heappop(self._held)[2])
         closing = self._find(Disconnect)
         if closing is not None:
             for client in sorted(self._clients):

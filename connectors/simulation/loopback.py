@@ -7,7 +7,7 @@ give the same run, to the last bit.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 
@@ -25,7 +25,7 @@ MS = 1_000_000
 class Loopback:
     """`told` receives every venue's events with the time at which they came."""
 
-    def __init__(self, start_ns: int, told: Callable[[str, list[MarketEvent], int], None]) -> None:
+    def __init__(self, start_ns: int, told: Callable[[str, Sequence[MarketEvent], int], None]) -> None:
         self.now_ns = start_ns
         self._told = told
         self._due: list[tuple[int, int, Callable[[], None]]] = []
@@ -58,7 +58,7 @@ class Loopback:
     def run_for(self, duration_ns: int) -> None:
         self.run_until(self.now_ns + duration_ns)
 
-    def tell(self, venue: str, events: list[MarketEvent]) -> None:
+    def tell(self, venue: str, events: Sequence[MarketEvent]) -> None:
         if events:
             self._told(venue, events, self.now_ns)
 
@@ -92,7 +92,7 @@ class Lane:
     def resync(self, symbol: str, reason: str) -> None:
         self._happened(self.machine.resync(symbol, reason, self._loopback.now_ns))
 
-    def _happened(self, events: list[MarketEvent]) -> None:
+    def _happened(self, events: Sequence[MarketEvent]) -> None:
         self._loopback.tell(self.machine.venue, events)
         self._act()
 

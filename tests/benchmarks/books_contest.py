@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from tests.benchmarks.contest import Figure, Run, duel
 from tests.benchmarks.contestants import Ours, Theirs
@@ -40,7 +41,7 @@ def _readings(name: str, feed: Feed, targets: Targets) -> Iterator[Figure]:
             f"{name}: {title}",
             unit,
             per_second,
-            lambda read=read: ours(read),
-            lambda read=read: theirs(read),
+            partial(ours, read),
+            partial(theirs, read),
             target,
         )

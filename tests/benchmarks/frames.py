@@ -114,7 +114,7 @@ def recorded() -> Feed:
     for record in _records(recording()):
         if record["kind"] == "fetched" and "/depth" in record["url"]:
             snapshot = record["text"]
-        elif record["kind"] == "received" and '@depth' in record["text"][:40]:
+        elif record["kind"] == "received" and "@depth" in record["text"][:40]:
             (frames if snapshot else early).append(record["text"])
     return Feed(early, snapshot, frames)
 

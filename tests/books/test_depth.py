@@ -25,7 +25,7 @@ def taken(sweep: Sweep) -> Taken:
 
 
 @given(side=sides(), quantity=st.integers(0, 60))
-@examples(300)
+@examples(150)
 def test_sweeping_a_quantity_takes_the_best_units(side: Levels, quantity: int) -> None:
     sweep = sweep_quantity(side, quantity)
     assert taken(sweep) == take_units(side, quantity)
@@ -33,7 +33,7 @@ def test_sweeping_a_quantity_takes_the_best_units(side: Levels, quantity: int) -
 
 
 @given(side=sides(), notional=st.integers(0, 1500))
-@examples(300)
+@examples(150)
 def test_sweeping_a_notional_takes_the_best_units_that_it_pays_for(side: Levels, notional: int) -> None:
     sweep = sweep_notional(side, notional)
     assert taken(sweep) == spend_units(side, notional)

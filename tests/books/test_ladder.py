@@ -27,7 +27,6 @@ STEPS = st.one_of(
     st.tuples(st.just("apply"), COLUMNS),
     st.tuples(st.just("replace"), COLUMNS),
     st.tuples(st.just("trim"), st.integers(0, 6)),
-    st.tuples(st.just("clear")),
 )
 SIDES = st.sampled_from(Side)
 
@@ -44,7 +43,7 @@ def answers(make: MakeLadder, side: Side, steps: list[tuple[Any, ...]]) -> list[
 
 
 @given(side=SIDES, steps=st.lists(STEPS, max_size=25))
-@examples(300)
+@examples(150)
 def test_every_answer_after_every_step_is_the_twins(side: Side, steps: list[tuple[Any, ...]]) -> None:
     assert answers(Ladder, side, steps) == answers(NaiveLadder, side, steps)
 
@@ -148,6 +147,7 @@ class TestCheckNotices:
     def test_prices_out_of_order(self) -> None:
         ladder = Ladder(Side.BUY)
         ladder.apply(levels({10: 1, 11: 1}))
+        assert ladder.best == 11, "which puts them in order"
         ladder._prices.reverse()
         with pytest.raises(BrokenInvariant):
             ladder.check()

@@ -66,7 +66,7 @@ class TestASnapshot:
     """Taken at any moment of the stream, arriving before, after or in the middle of it."""
 
     def test_of_every_offset_at_every_position_gives_the_true_book_or_none(self, style: Style) -> None:
-        for seed in range(3):
+        for seed in range(2):
             feed = style.feed(seed)
             for snapshot_id in feed.ids:
                 for position in range(SHORT + 1):
@@ -149,8 +149,9 @@ class TestOneFault:
             follower = style.follower(feed)
             follower.find(feed.ids[0])
             follower.hear_all(stream[:at])
-            assert follower.is_live
-            is_continued = at < len(stream) and joins(style, stream[at], follower.at)
+            before = follower.at
+            assert before == feed.updates[at].previous or style is STYLES["overlapping ranges"]
+            is_continued = at < len(stream) and joins(style, stream[at], before)
             if fault in ("doubled", "repeated"):
                 follower.hear_all(stream[at:])
                 assert follower.is_live, fault
@@ -160,13 +161,10 @@ class TestOneFault:
                 assert isinstance(event, BookLost)
                 assert event.gap
                 assert follower.shown.health is Health.SYNCING
-                assert (
-                    follower.shown.reason
-                    == f"gap: an update follows {stream[at].previous}, but the book is at " + str(follower.at)
-                )
+                reason = f"gap: an update follows {stream[at].previous}, but the book is at {before}"
+                assert (follower.shown.health, follower.shown.reason) == (Health.SYNCING, reason)
                 follower.hear_all(stream[at + 1 :])
-                assert not follower.is_live
-                assert follower.shown.counters.gaps == 1
+                assert (follower.shown.health, follower.shown.counters.gaps) == (Health.SYNCING, 1)
 
     def test_while_a_snapshot_is_awaited_is_noticed_when_it_comes(self, style: Style) -> None:
         feed = style.feed(seed=13)
@@ -191,7 +189,7 @@ ACTS = st.lists(
 
 @EVERY_STYLE
 @given(acts=ACTS, seed=st.integers(0, 10**6))
-@examples(150)
+@examples(100)
 def test_a_long_stream_with_many_faults_is_never_shown_wrong_and_always_recovers(
     style: Style, acts: list[tuple[str, int]], seed: int
 ) -> None:
@@ -290,9 +288,11 @@ class TestABookOfWholePictures:
         book = Book(listing(), PreviousId())
         book.pictured(5, self.shown(5))
         assert len(book.lost("gone", 0)) == 1
-        (found,) = book.pictured(3, self.shown(3))
-        assert isinstance(found, BookSnapshot)
-        assert found.resync
+        (repair,) = book.pictured(3, self.shown(3))
+        (another,) = book.pictured(4, self.shown(4))
+        assert isinstance(repair, BookSnapshot)
+        assert isinstance(another, BookSnapshot)
+        assert [repair.resync, another.resync] == [True, False]
 
     def test_is_lost_when_updates_begin_to_come_instead(self) -> None:
         book = Book(listing(), PreviousId())

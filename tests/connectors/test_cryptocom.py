@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -50,7 +50,7 @@ class Venue:
     def open(self) -> list[MarketEvent]:
         events = self._apply(self.session.opened(self.now))
         self.sent_on_opening = self.sent()
-        return events
+        return list(events)
 
     def close(self) -> list[MarketEvent]:
         return self._apply(self.session.closed("the connection is gone", self.now))
@@ -87,14 +87,14 @@ class Venue:
         )
         return bids, asks
 
-    def _apply(self, events: list[MarketEvent]) -> list[MarketEvent]:
+    def _apply(self, events: Sequence[MarketEvent]) -> list[MarketEvent]:
         for event in events:
             self.market.apply(event)
         self.market.check()
         for book in self.session.books:
             shown = self.book(book.listing.symbol).health
             assert book.is_whole == (shown in (Health.LIVE, Health.CROSSED)), (shown, book.is_whole)
-        return events
+        return list(events)
 
 
 def push(channel: str, *data: dict[str, Any], symbol: str = "BTC_USDT", depth: int = 50) -> dict[str, Any]:

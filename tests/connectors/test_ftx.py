@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -44,11 +44,11 @@ class Client:
         self.apply(self.session.opened(START))
         self.greeting = self.asks()
 
-    def apply(self, events: list[MarketEvent]) -> list[MarketEvent]:
+    def apply(self, events: Sequence[MarketEvent]) -> list[MarketEvent]:
         for event in events:
             self.market.apply(event)
         self.market.check()
-        return events
+        return list(events)
 
     def receives(self, message: Any) -> list[MarketEvent]:
         """A message as the venue sends it, or bytes and text as they are."""

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -87,14 +87,14 @@ class Venue:
         )
         return bids, asks
 
-    def _apply(self, events: list[MarketEvent]) -> list[MarketEvent]:
+    def _apply(self, events: Sequence[MarketEvent]) -> list[MarketEvent]:
         for event in events:
             self.market.apply(event)
         self.market.check()
         for book in self.session.books:
             shown = self.book(book.listing.symbol).health
             assert book.is_whole == (shown in (Health.LIVE, Health.CROSSED)), (shown, book.is_whole)
-        return events
+        return list(events)
 
 
 def full(last: int, symbol: str = "BTC_USDT", depth: int = 50, **sides: Any) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def live_by_rest() -> Venue:
     return venue
 
 
-def kinds(events: list[MarketEvent]) -> list[type]:
+def kinds(events: Sequence[MarketEvent]) -> list[type]:
     return [type(event) for event in events]
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -50,11 +51,11 @@ class Client:
         self.apply(self.session.opened(START))
         self.greeting = self.session.take_requests()
 
-    def apply(self, events: list[MarketEvent]) -> list[MarketEvent]:
+    def apply(self, events: Sequence[MarketEvent]) -> list[MarketEvent]:
         for event in events:
             self.market.apply(event)
         self.market.check()
-        return events
+        return list(events)
 
     def receives(self, message: Any) -> list[MarketEvent]:
         """A message as the venue sends it, or bytes and text as they are."""
@@ -104,6 +105,8 @@ def snapshot(sequence: int, bids: Any, asks: Any, symbol: str = "btcusdt") -> di
 def live_client() -> Client:
     """Both books are live: BTC/USDT at id 100, ETH/USDT at id 7."""
     client = Client()
+    client.receives(increment(90, 100))
+    client.receives(increment(5, 7, "ethusdt"))
     client.receives(snapshot(100, [[60000.1, 0.5], [60000, 2]], [[60000.2, 1.1]]))
     client.receives(snapshot(7, [[2000, 1]], [[2001, 1]], "ethusdt"))
     assert client.book().is_live
@@ -190,6 +193,7 @@ def test_a_snapshot_inside_an_increment_is_taken_at_the_third_try() -> None:
 
 def test_an_answer_without_a_book_is_asked_for_again() -> None:
     client = Client()
+    client.receives(increment(90, 100))
     client.waits()
     client.asks()
     client.receives({"id": "r1", "rep": "market.btcusdt.mbp.150", "status": "ok", "data": None})
@@ -199,12 +203,18 @@ def test_an_answer_without_a_book_is_asked_for_again() -> None:
     assert client.asks() == [ASK_BTC]
 
 
-def test_before_any_increment_the_snapshot_alone_is_the_book() -> None:
+def test_before_any_increment_a_snapshot_is_no_book_and_the_subscription_is_made_again() -> None:
     client = Client()
+    client.waits()
+    client.asks()
     client.receives(snapshot(100, [[1, 1]], [[2, 1]]))
-    assert client.book().is_live
-    client.receives(increment(101, 105, bids=[[1, 2]], asks=[]))
     assert client.book().health is Health.SYNCING
+    client.waits()
+    topic = "market.btcusdt.mbp.150"
+    assert client.asks() == [{"sub": topic, "id": topic}, ASK_BTC]
+    client.receives(increment(100, 105, bids=[[1, 2]], asks=[]))
+    client.receives(snapshot(100, [[1, 1]], [[2, 1]]))
+    assert shown(client.book()) == ({"1": "2"}, {"2": "1"})
 
 
 def test_an_answer_for_a_live_book_changes_nothing_and_breaks_nothing() -> None:
@@ -511,7 +521,7 @@ def test_the_venue_tells_its_time() -> None:
 @needs_shared
 def test_real_spot_frames_are_understood() -> None:
     session = Session(HuobiMarketData(), Markets("huobi", adopts_unlisted=True))
-    told = []
+    told: list[MarketEvent] = []
     for line in shared("messages", "htx.jsonl").read_text().splitlines():
         row = json.loads(line)
         if row["market_type"] == "Spot":

@@ -1,8 +1,8 @@
 """Levels are read from the wire to the last digit, or the frame is refused; nothing else comes out."""
 
-import json
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 
 import msgspec
@@ -14,9 +14,8 @@ from msgspec import Raw
 from aggregator.domain.book import Levels
 from aggregator.domain.errors import FrameRefused
 from aggregator.domain.instrument import Instrument, Listing
-from aggregator.domain.numbers import LIMIT
 from connectors import levels as levels_module
-from connectors.levels import read_levels
+from connectors.levels import EvenLevels, read_levels
 from tests.twins.examples import examples
 from tests.twins.wire_levels import Malformed, naive_levels
 
@@ -48,6 +47,7 @@ def decimal_text(decimals: int) -> st.SearchStrategy[str]:
     return st.integers(1, 10**9).map(lambda value: f"{Decimal(value).scaleb(-decimals):f}")
 
 
+LEVEL = st.tuples(st.integers(0, 10**14), st.one_of(st.just(0), st.integers(0, 10**14)))
 EXPONENT_TEXT = st.builds("{}e{}".format, st.integers(1, 999), st.integers(-10, 9))
 ANY_TEXT = st.one_of(st.integers(0, 10).flatmap(decimal_text), EXPONENT_TEXT, st.sampled_from(["0", "0.00", "1E-8"]))
 BLANK = st.sampled_from(["", "", "", " ", "\n\t"])
@@ -118,7 +118,7 @@ def is_json(text: bytes) -> bool:
 class TestReadingAgreesWithPythonsJson:
     @pytest.mark.parametrize("columns", [2, 3])
     @given(data=st.data())
-    @examples(150)
+    @examples(100)
     def test_for_sides_as_venues_write_them(self, columns: int, data: st.DataObject) -> None:
         text = data.draw(sides(columns))
         assert read(text, columns) == naive(text, columns)
@@ -136,7 +136,7 @@ class TestReadingAgreesWithPythonsJson:
     @example(b'[["",""]]')
     @example(b"[ ]")
     @example(b" [\n[ 1 ,\t2 ] ] ")
-    @examples(400)
+    @examples(200)
     def test_for_json_that_is_almost_a_side(self, text: bytes) -> None:
         assert read(text) == (naive(text) if is_json(text) else None)
 
@@ -155,27 +155,87 @@ class TestReadingAgreesWithPythonsJson:
 
 
 class TestBothPathsAgree:
-    """The quick one for many quoted levels with even decimals, and the careful one for all others."""
+    """The quick one for both sides of a book in even decimals, and the careful one for all others."""
 
-    @given(text=st.one_of(sides(2), odd_sides()))
-    @example(b"[" + b",".join([b'[".5","5.0"]'] * 4) + b"]")
-    @example(b"[" + b",".join([b'["5.","5."]'] * 4) + b"]")
-    @example(b"[" + b",".join([b'["%s.0","1.0"]' % (b"1" * 40)] * 4) + b"]")
-    @example(b"[" + b",".join([b'["%s1.0","1.0"]' % (b"0" * 70)] * 4) + b"]")
-    @example(b"[" + b",".join([b'["1.0","%s.0"]' % (b"9" * 5000)] * 4) + b"]")
-    @example(b"[" + b",".join([b'["1.%s","1.0"]' % (b"0" * 30)] * 4) + b"]")
-    @examples(200)
-    def test_on_whatever_a_frame_may_hold(self, text: bytes) -> None:
-        quick = levels_module._read_even(text, text.count(b"[") - 1, INSTRUMENT) if text.count(b"[") > 1 else None
-        if quick is not None and 0 not in quick.prices and max(map(max, quick)) < LIMIT:
-            assert quick == naive(text)
-        assert read(text) == (naive(text) if is_json(text) else None)
+    @given(bids=st.one_of(sides(2), odd_sides()), asks=st.one_of(sides(2), odd_sides()))
+    @example(b"[]", b"[]")
+    @example(b"[1]", b"[]")
+    @example(b'["1.0","2.0"]', b'[["1.0","2.0"]]')
+    @example(b'[["1.0","2.0"]]', b'["1.0"]')
+    @example(b"null", b'[["1.0","2.0"],["3.0","4.0"]]')
+    @example(b"", b'[["1.0","2.0"]]')
+    @example(b'[[" 1.0","2.0"]]', b"[]")
+    @example(b'[["1.0"," 2.0"]]', b"[]")
+    @example(b'[["1.0","2.0","3.00"]]', b"[]")
+    @example(b'[["1,2.0","3.0"]]', b"[]")
+    @example(b'[[["1.0","2.0"]]]', b"[]")
+    @example(b'[["0.0","2.0"]]', b"[]")
+    @example(b'[["0.5","0.0"]]', b'[["8000000000.5","0.5"]]')
+    @example(b'[["999999999.5","0.5"]]', b'[["9999999999.5","80000000000.0"]]')
+    @example(b'[["00.5","0.0"]]', b"[]")
+    @example(b'[["-1.5","1.0"]]', b'[["1.5","-1.0"]]')
+    @example(b'[[".5","5.0"]]', b'[["5.","5."]]')
+    @example(b'[[".","."]]', b"[]")
+    @example(b'[["%s.0","1.0"]]' % (b"1" * 40), b'[["1.0","%s.0"]]' % (b"9" * 5000))
+    @example(b'[["%s1.0","1.0"]]' % (b"0" * 70), b'[["1.%s","1.0"]]' % (b"0" * 30))
+    @examples(150)
+    def test_on_whatever_a_frame_may_hold(self, bids: bytes, asks: bytes) -> None:
+        even = EvenLevels(LISTING)
+        for _ in range(2):
+            assert read_both(even, bids, asks) == naive_both(bids, asks)
 
-    def test_the_quick_one_is_taken_for_what_most_venues_send(self) -> None:
-        text = json.dumps(
-            [[f"{60_000 + step}.10000000", f"{step}.52000000"] for step in range(9)], separators=(",", ":")
+    def test_and_the_quick_one_is_taken_for_what_most_venues_send(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bids = b'[["61837.63000000","3.78826000"],["61837.60000000","0.00000000"]]'
+        asks = b'[["61838.00000000","0.00010000"]]'
+        expected = naive_both(bids, asks)
+        monkeypatch.setattr(levels_module, "read_levels", None)
+        for _ in range(2):
+            assert read_both(EvenLevels(LISTING), bids, asks) == expected
+
+    def test_on_sides_that_are_damaged(self) -> None:
+        even = EvenLevels(LISTING)
+        texts = [text for text in damaged(seed=3, count=4000) if is_json(text)]
+        for bids, asks in pairwise(texts):
+            assert read_both(even, bids, asks) == naive_both(bids, asks), (bids, asks)
+
+    @given(
+        books=st.lists(
+            st.tuples(st.integers(0, 10), st.integers(0, 12), st.lists(LEVEL, max_size=6), st.lists(LEVEL, max_size=6)),
+            max_size=4,
         )
-        assert levels_module._read_even(text.encode(), 9, INSTRUMENT) == naive(text.encode())
+    )
+    @examples(150)
+    def test_whatever_the_frames_before_looked_like(
+        self, books: list[tuple[int, int, list[tuple[int, int]], list[tuple[int, int]]]]
+    ) -> None:
+        """The quick one remembers how the last frame was written; decimals may change with the next."""
+        even = EvenLevels(LISTING)
+        for price_decimals, quantity_decimals, *both in books:
+            bids, asks = (even_side(side, price_decimals, quantity_decimals) for side in both)
+            assert read_both(even, bids, asks) == naive_both(bids, asks)
+
+
+def read_both(even: EvenLevels, bids: bytes, asks: bytes) -> tuple[Levels, Levels] | None:
+    """None for what is refused; any other error fails the test."""
+    try:
+        return even.read(Raw(bids), Raw(asks))
+    except FrameRefused as error:
+        assert error.symbol == "BTCUSDT"
+        return None
+
+
+def naive_both(bids: bytes, asks: bytes) -> tuple[Levels, Levels] | None:
+    both = naive(bids), naive(asks)
+    are_json = all(map(is_json, (bids, asks)))
+    return both if are_json and both[0] is not None and both[1] is not None else None  # type: ignore[return-value]
+
+
+def even_side(levels: list[tuple[int, int]], price_decimals: int, quantity_decimals: int) -> bytes:
+    rows = [
+        f'["{Decimal(price).scaleb(-price_decimals):f}","{Decimal(quantity).scaleb(-quantity_decimals):f}"]'
+        for price, quantity in levels
+    ]
+    return ("[" + ",".join(rows) + "]").encode()
 
 
 class TestRefusal:

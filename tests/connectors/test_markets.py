@@ -123,7 +123,8 @@ class TestAMarketThatNothingDescribes:
     def test_still_has_a_book_in_a_recording(self) -> None:
         found = learned(ROW, adopts_unlisted=True).listing("NEWUSDT")
         assert found is not None
-        assert (found.instrument.name, found.instrument.price_decimals, found.fees) == ("NEWUSDT", PRICE_DECIMALS, FEES)
+        expected = ("NEWUSDT", PRICE_DECIMALS, FEES)
+        assert (found.instrument.name, found.instrument.price_decimals, found.fees) == expected
 
     def test_is_named_by_its_assets_where_the_spelling_shows_them(self) -> None:
         found = learned(adopts_unlisted=True, separator="_").listing("NEW_USDT")

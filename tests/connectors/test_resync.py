@@ -134,7 +134,7 @@ ACTS = st.lists(
 
 
 @given(acts=ACTS)
-@examples(200)
+@examples(100)
 def test_whatever_happens_no_book_is_asked_for_more_than_so_often(acts: list[tuple[str, str, int]]) -> None:
     resyncs, now_ns = Resyncs(PATIENCE), 0
     asked: dict[str, list[int]] = {"A": [], "B": []}

@@ -68,7 +68,7 @@ class TestParsingAgreesWithDecimal:
     @example("", 0)
     @example(".", 0)
     @example("e5", 0)
-    @examples(1000)
+    @examples(600)
     def test_for_whatever_resembles_a_number(self, text: str, decimals: int) -> None:
         value, result = expected(text, decimals), parsed(text, decimals)
         if value is None or value.denominator != 1:
@@ -79,14 +79,14 @@ class TestParsingAgreesWithDecimal:
             assert result == value
 
     @given(value=st.decimals(min_value=0, allow_nan=False, allow_infinity=False, places=10), decimals=SCALES)
-    @examples(200)
+    @examples(100)
     def test_for_decimals_as_python_writes_them(self, value: Decimal, decimals: int) -> None:
         text = str(abs(value))
         exact = expected(text, decimals)
         assert exact is None or parsed(text, decimals) == (exact if exact.denominator == 1 else None)
 
     @given(text=NUMBERS, decimals=SCALES)
-    @examples(200)
+    @examples(100)
     def test_text_and_bytes_are_read_alike(self, text: str, decimals: int) -> None:
         assert parsed(text, decimals) == parsed(text.encode(), decimals)
 
@@ -146,13 +146,13 @@ class TestRefusal:
                     decimals_of(longer)
 
     @given(text=st.one_of(st.text(st.characters()), st.binary(), NEAR_NUMBERS), decimals=SCALES)
-    @examples(500)
+    @examples(250)
     def test_is_the_only_way_in_which_reading_fails(self, text: str | bytes, decimals: int) -> None:
         value = parsed(text, decimals)
         assert value is None or value >= 0
 
     @given(text=st.one_of(st.text(st.characters()), NUMBERS, NEAR_NUMBERS))
-    @examples(500)
+    @examples(250)
     def test_by_the_two_readers_agrees(self, text: str) -> None:
         try:
             decimals = decimals_of(text)
@@ -164,7 +164,7 @@ class TestRefusal:
 
 class TestZeros:
     @given(value=st.integers(0, 10**12), decimals=st.integers(0, 12), zeros=st.integers(0, 12))
-    @examples(200)
+    @examples(100)
     def test_beyond_the_scale_change_nothing(self, value: int, decimals: int, zeros: int) -> None:
         text = f"{Decimal(value).scaleb(-decimals):.{decimals}f}"
         padded = (text if "." in text else text + ".") + "0" * zeros
@@ -181,7 +181,7 @@ class TestZeros:
         assert decimals_of(text) == decimals
 
     @given(text=NUMBERS)
-    @examples(300)
+    @examples(150)
     def test_decimals_of_is_the_coarsest_scale_that_holds_the_number(self, text: str) -> None:
         value = expected(text, 0)
         if value is None:
@@ -193,7 +193,7 @@ class TestZeros:
 
 class TestWriting:
     @given(value=st.integers(-(10**30), 10**30), decimals=SCALES)
-    @examples(300)
+    @examples(150)
     def test_is_plain_and_exact(self, value: int, decimals: int) -> None:
         text = format_decimal(value, decimals)
         assert Fraction(Decimal(text)) == Fraction(value, 10**decimals)
@@ -202,7 +202,7 @@ class TestWriting:
         assert text.lstrip("-") == "0" or text.lstrip("-").startswith("0.") or text.lstrip("-")[0] != "0"
 
     @given(value=st.integers(0, 10**35), decimals=SCALES)
-    @examples(300)
+    @examples(150)
     def test_and_reading_again_gives_the_same(self, value: int, decimals: int) -> None:
         assert parse_decimal(format_decimal(value, decimals), decimals) == value
 

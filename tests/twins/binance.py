@@ -93,14 +93,14 @@ class BinanceTwin:
         self.told[symbol] += 1
         return update
 
-    def tell(self, symbol: str) -> list[MarketEvent]:
+    def tell(self, symbol: str) -> Sequence[MarketEvent]:
         return self.hear(symbol, self.next_update(symbol))
 
-    def hear(self, symbol: str, update: Update) -> list[MarketEvent]:
+    def hear(self, symbol: str, update: Update) -> Sequence[MarketEvent]:
         self.heard[symbol] = max(self.heard[symbol], update.last)
         return self.receive(diff(update, LISTINGS[symbol]))
 
-    def receive(self, frame: str | bytes) -> list[MarketEvent]:
+    def receive(self, frame: str | bytes) -> Sequence[MarketEvent]:
         return self._take(self.session.received(frame, self.now_ns))
 
     def newest_id(self, symbol: str, lag: int = 0) -> int:
@@ -108,13 +108,13 @@ class BinanceTwin:
         feed, told = self.feeds[symbol], self.told[symbol] - lag
         return feed.updates[told - 1].last if told > 0 else feed.ids[0]
 
-    def answer(self, symbol: str, lag: int = 0) -> list[MarketEvent]:
+    def answer(self, symbol: str, lag: int = 0) -> Sequence[MarketEvent]:
         snapshot_id = self.newest_id(symbol, lag)
         return self.reply(
             symbol, 200, snapshot_body(snapshot_id, self.feeds[symbol].states[snapshot_id], LISTINGS[symbol])
         )
 
-    def reply(self, symbol: str, status: int, body: bytes) -> list[MarketEvent]:
+    def reply(self, symbol: str, status: int, body: bytes) -> Sequence[MarketEvent]:
         if symbol in self.unanswered:
             self.unanswered.remove(symbol)
         return self._take(self.session.fetched(Reply(depth_url(symbol), status, body), self.now_ns))
@@ -143,7 +143,7 @@ class BinanceTwin:
             else:
                 assert book.reason
 
-    def _take(self, events: list[MarketEvent]) -> list[MarketEvent]:
+    def _take(self, events: Sequence[MarketEvent]) -> Sequence[MarketEvent]:
         for event in events:
             self.market.apply(event)
             if isinstance(event, BookLost):

@@ -1,0 +1,99 @@
+"""Four venues' books as one: our merge, against sorting what ccxt's four books show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from aggregator.books.consolidated import MergedSide, View, consolidate
+from tests.benchmarks.contest import Figure, Run, duel
+from tests.benchmarks.contestants import Ours, Theirs
+from tests.benchmarks.frames import synthetic
+
+DEPTH = 50
+MERGES = 200
+VENUES = ("binance", "huobi", "cryptocom", "gateio")
+
+Level = tuple[Decimal, Decimal, dict[str, Decimal]]
+
+
+def run() -> Iterator[Figure]:
+    feeds = [synthetic(changes=4, messages=500, seed=seed) for seed in range(len(VENUES))]
+    books = [Ours(feed, venue) for feed, venue in zip(feeds, VENUES, strict=True)]
+    theirs = [Theirs(feed) for feed in feeds]
+    for ours in books:
+        ours.play()
+    for their in theirs:
+        their.play()
+    sides = {name: [list(map(tuple, contestant.book[name])) for contestant in theirs] for name in ("bids", "asks")}
+    yield duel(
+        f"four venues merged to {DEPTH} levels",
+        "µs/merge",
+        1e6 / MERGES,
+        lambda: Run(lambda: _repeat(lambda: _ours(books)), lambda: _our_outcome(books)),
+        lambda: Run(lambda: _repeat(lambda: _theirs(sides)), lambda: _their_outcome(sides)),
+        1.8,
+    )
+
+
+def _repeat(merge: Any) -> None:
+    for _ in range(MERGES):
+        merge()
+
+
+def _ours(books: list[Ours]) -> Any:
+    instrument = books[0].book.listing.instrument
+    return consolidate(instrument, [contestant.book for contestant in books], DEPTH, View.GROSS)
+
+
+def _theirs(sides: dict[str, list[Any]]) -> tuple[list[Any], list[Any]]:
+    """What a user of four ccxt books writes: take each one's best levels, sort them, add up those of one price, and
+    remember whose they are. ccxt's books are sorted lists of price and quantity."""
+    return _sorted_levels(sides["bids"], reverse=True), _sorted_levels(sides["asks"], reverse=False)
+
+
+def _sorted_levels(books: list[Any], *, reverse: bool) -> list[Any]:
+    levels = [
+        (price, quantity, venue) for venue, book in zip(VENUES, books, strict=True) for price, quantity in book[:DEPTH]
+    ]
+    levels.sort(key=lambda level: level[0], reverse=reverse)
+    merged: list[Any] = []
+    for price, quantity, venue in levels:
+        if merged and merged[-1][0] == price:
+            merged[-1][1] += quantity
+            merged[-1][2][venue] = quantity
+        elif len(merged) == DEPTH:
+            break
+        else:
+            merged.append([price, quantity, {venue: quantity}])
+    return merged
+
+
+def _our_outcome(books: list[Ours]) -> list[list[Level]]:
+    merged = _ours(books)
+    return [_exact(merged.instrument, side) for side in (merged.bids, merged.asks)]
+
+
+def _exact(instrument: Any, side: MergedSide) -> list[Level]:
+    price, quantity = instrument.show_price, instrument.show_quantity
+    return [
+        (
+            Decimal(price(at)),
+            Decimal(quantity(side.quantities[index])),
+            {venue: Decimal(quantity(share)) for venue, share in side.venues_at(index).items()},
+        )
+        for index, at in enumerate(side.prices)
+    ]
+
+
+def _their_outcome(sides: dict[str, list[Any]]) -> list[list[Level]]:
+    """As exact numbers: what was added in binary is added again from its parts."""
+    return [
+        [
+            (Decimal(repr(price)), sum((Decimal(repr(share)) for share in shares.values()), Decimal()), exact)
+            for price, _, shares in side
+            for exact in [{venue: Decimal(repr(share)) for venue, share in shares.items()}]
+        ]
+        for side in _theirs(sides)
+    ]

@@ -1,0 +1,1 @@
+"""Broken input for every connector: `python -m tests.fuzz`, or `make fuzz`."""
