@@ -20,6 +20,9 @@ NET_DECIMALS = 16
 
 NET_ONE: int = 10**NET_DECIMALS
 
+AVERAGE_DECIMALS = 4
+"""Decimals that an average or net price has beyond its instrument's prices."""
+
 BPS_DECIMALS = 4
 """Scale of basis points in answers: a saving of 1 is 0.0001 bps."""
 
@@ -173,7 +176,7 @@ class PlannedChild:
     """One child of the plan: take `quantity` at `limit_price` or better, immediate or cancel.
 
     `notional` and `fee` are expected ones, in the listing's own quote; `net` is in the request's, all costs in it: paid
-    by a buyer, received by a seller. `net_price` is its price, rounded against us.
+    by a buyer, received by a seller. `net_price` is its price, on AVERAGE_DECIMALS below prices, rounded against us.
     """
 
     venue: str
@@ -189,7 +192,7 @@ class PlannedChild:
 
 
 class SingleVenue(NamedTuple):
-    """The best that one venue alone can do for the quantity that the plan fills."""
+    """The best that one venue alone can do for the quantity that the plan fills; its price as in the plan."""
 
     venue: str
     filled: int
@@ -200,11 +203,12 @@ class SingleVenue(NamedTuple):
 class RoutePlan:
     """The answer, with its explanation. `request`, `depth` and `policy` are all that it was computed from.
 
-    `bound_price` is the worst price allowed. `average_price` is before and `net_price` after all costs, None when
-    nothing is filled; `net` is paid by a buyer and received by a seller. `unfilled` breaks what is missing down by
-    reason, in quantity or in notional as it was asked. `saving` and `gap` are bps on BPS_DECIMALS: the saving against
-    the best single venue (None when no venue alone fills as much), and how much better a plan for the same quantity
-    could be at most. `is_proven` says that no plan fills more, nor the same for less. `excluded` are the venues that were out, `unused` those that could have been used.
+    `bound_price` is the worst price allowed. `average_price` is before and `net_price` after all costs, both on
+    AVERAGE_DECIMALS below prices and None when nothing is filled; `net` is paid by a buyer and received by a seller.
+    `unfilled` breaks what is missing down by reason, in quantity or in notional as it was asked. `saving` and `gap` are
+    bps on BPS_DECIMALS: the saving against the best single venue (None when no venue alone fills as much), and how much
+    better a plan for the same quantity could be at most. `is_proven` says that no plan fills more, nor the same for
+    less. `excluded` are the venues that were out, `unused` those that could have been used.
     """
 
     request: RouteRequest
@@ -230,7 +234,7 @@ class RoutePlan:
         request, instrument = self.request, self.request.instrument
         asked = "quantity" if request.quantity is not None else "notional"
         show = instrument.show_quantity if request.quantity is not None else instrument.show_notional
-        single = self.best_single
+        single, average_decimals = self.best_single, instrument.price_decimals + AVERAGE_DECIMALS
         return {
             "symbol": instrument.name,
             "side": request.side.value,
@@ -239,14 +243,14 @@ class RoutePlan:
             "bound_price": _shown(self.bound_price, instrument.price_decimals),
             "children": [_child_document(child, instrument) for child in self.children],
             "filled_by_plan": instrument.show_quantity(self.filled),
-            "average_price": _shown(self.average_price, instrument.price_decimals),
-            "net_price": _shown(self.net_price, instrument.price_decimals),
+            "average_price": _shown(self.average_price, average_decimals),
+            "net_price": _shown(self.net_price, average_decimals),
             "net_total": _net(self.net, instrument),
             "unfilled": show(sum(self.unfilled.values())),
             "unfilled_reasons": {reason.value: show(part) for reason, part in self.unfilled.items()},
             "best_single_venue": single.venue if single else None,
             "best_single_filled": instrument.show_quantity(single.filled) if single else None,
-            "best_single_net_price": instrument.show_price(single.net_price) if single else None,
+            "best_single_net_price": format_decimal(single.net_price, average_decimals) if single else None,
             "saving_bps": _shown(self.saving, BPS_DECIMALS),
             "optimality_gap_bps": format_decimal(self.gap, BPS_DECIMALS),
             "proven": self.is_proven,
@@ -283,5 +287,5 @@ def _child_document(child: PlannedChild, instrument: Instrument) -> dict[str, st
         "expected_notional": instrument.show_notional(child.notional),
         "expected_fee": instrument.show_notional(child.fee),
         "fixed_cost": instrument.show_notional(child.fixed_cost),
-        "net_price": instrument.show_price(child.net_price),
+        "net_price": format_decimal(child.net_price, instrument.price_decimals + AVERAGE_DECIMALS),
     }

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from aggregator.domain.instrument import Instrument, Side
 from aggregator.domain.numbers import POWERS, format_decimal
-from aggregator.domain.plan import BPS_DECIMALS, NET_DECIMALS, NET_ONE, RouteRequest, Shortfall, SingleVenue
+from aggregator.domain.plan import (
+    AVERAGE_DECIMALS,
+    BPS_DECIMALS,
+    NET_DECIMALS,
+    NET_ONE,
+    RouteRequest,
+    Shortfall,
+    SingleVenue,
+)
 from aggregator.routing.cost import Curve, ceil_div, counted
 from aggregator.routing.limits import Room
 from aggregator.routing.splitter import Outcome, Part, Splitter
@@ -116,8 +124,9 @@ def best_single(
 
 
 def net_price(side: Side, cost: int, quantity: int) -> int:
-    """The price that a signed cost comes to, rounded against us. A seller's is negative when fixed costs eat it up."""
-    price = ceil_div(cost, quantity * NET_ONE)
+    """The price that a signed cost comes to, on AVERAGE_DECIMALS below prices, rounded against us. A seller's is
+    negative when fixed costs eat it up."""
+    price = ceil_div(cost * POWERS[AVERAGE_DECIMALS], quantity * NET_ONE)
     return price if side is Side.BUY else -price
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import mul, neg
 from typing import NamedTuple
 
@@ -139,7 +139,7 @@ class Room:
         if self.is_buying:
             level = bisect_right(list(map(mul, limits, curve.reach[1:])), budget)
             return max(curve.reach[level], budget // limits[level]) if level < len(limits) else curve.reach[-1]
-        quantities = [after - before for before, after in zip(curve.reach, curve.reach[1:], strict=False)]
+        quantities = [after - before for before, after in pairwise(curve.reach)]
         paid: list[int] = list(accumulate(map(mul, curve.prices, quantities), initial=0))
         level = bisect_right(paid, budget) - 1
         if level == len(quantities):

@@ -185,8 +185,8 @@ class Faults:
         return self._out(self._venue.woken(self._skewed(now_ns)) if is_due else [], now_ns)
 
     def wake_at_ns(self) -> int:
-        if self._clients and self._find(Disconnect):
-            return 0
+        if self._clients and self._find(Disconnect) and not self._find(HalfOpen):
+            return 0  # a dead connection cannot be closed, so that has to wait
         times = [fault.until_ns for fault in self._faults.values() if fault.until_ns]
         times.append(self._venue.wake_at_ns() - self._exchange.clock_offset_ns)
         if self._held:

@@ -17,7 +17,7 @@ RECORDING = "binance-btcusdt-20240808.jsonl.gz"
 
 _TICKS_PER_UNIT = 100
 _MIDDLE = 61_837 * _TICKS_PER_UNIT
-_FIRST_ID = 50_000_000_000
+FIRST_ID = 50_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ def synthetic(changes: int, messages: int, seed: int, depth: int = 1000) -> Feed
     random = Random(seed)
     bids, asks = _Side(random, -1, depth), _Side(random, +1, depth)
     snapshot = json.dumps(
-        {"lastUpdateId": _FIRST_ID, "bids": bids.levels(), "asks": asks.levels()}, separators=(",", ":")
+        {"lastUpdateId": FIRST_ID, "bids": bids.levels(), "asks": asks.levels()}, separators=(",", ":")
     )
     frames = []
     for number in range(messages):
-        first_id = _FIRST_ID + 1 + number * changes
+        first_id = FIRST_ID + 1 + number * changes
         push = {
             "e": "depthUpdate",
             "E": 1_723_161_255_208 + number * 100,

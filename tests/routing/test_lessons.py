@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from aggregator.domain.instrument import Instrument, Side
+from aggregator.domain.instrument import Side
 from aggregator.domain.plan import NET_ONE, Holdings, Rate, RouteRequest, VenueTerms
 from aggregator.domain.plan import RoutingPolicy as Policy
 from aggregator.routing.planner import plan
 from tests.routing.venues import BTC, buying, children, selling, shown, unfilled
 
 SECOND = 1_000_000_000
-IN_USDC = Instrument.of("BTC", "USDC")
-IN_USD = Instrument.of("BTC", "USD")
+IN_USDC = replace(BTC, name="BTC/USDC", quote="USDC")
+IN_USD = replace(BTC, name="BTC/USD", quote="USD")
 
 
 class TestARemainderUnderEveryMinimum:
@@ -110,9 +112,9 @@ class TestQuotesInAnotherCurrency:
     def test_compete_at_the_rate_rounded_against_us(self) -> None:
         other = shown("other", [("100", "5")], instrument=IN_USDC, rate=self.rate(value=NET_ONE // 3))
         bought, sold = buying("1", other), selling("1", other)
-        # A third of 100: the rate is exact to 16 decimals, the price to the instrument's.
-        assert bought.net_price == BTC.price("33.33333334")
-        assert sold.net_price == BTC.price("33.33333333")
+        documents = [planned.to_document() for planned in (bought, sold)]
+        assert [document["net_total"] for document in documents] == ["33.33333333333333"] * 2
+        assert [document["net_price"] for document in documents] == ["33.333333333334", "33.333333333333"]
         assert [child.quote for child in bought.children] == ["USDC"]
         assert bought.children[0].limit_price == BTC.price("100")
 

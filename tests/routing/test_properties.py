@@ -32,7 +32,7 @@ def cost(plan: RoutePlan) -> Fraction:
 
 
 @given(seed=SEEDS, by_notional=st.booleans())
-@examples(300)
+@examples(150)
 def test_never_more_than_asked(seed: int, by_notional: bool) -> None:
     case = random_case(seed, by_notional=by_notional)
     found = planned(case)
@@ -44,7 +44,7 @@ def test_never_more_than_asked(seed: int, by_notional: bool) -> None:
 
 
 @given(seed=SEEDS, by_notional=st.booleans())
-@examples(300)
+@examples(150)
 def test_never_past_the_limit_or_the_bound(seed: int, by_notional: bool) -> None:
     case = random_case(seed, by_notional=by_notional)
     found = planned(case)
@@ -58,7 +58,7 @@ def test_never_past_the_limit_or_the_bound(seed: int, by_notional: bool) -> None
 
 
 @given(seed=SEEDS, by_notional=st.booleans())
-@examples(300)
+@examples(150)
 def test_never_an_illegal_child_and_every_child_at_its_price(seed: int, by_notional: bool) -> None:
     case = random_case(seed, by_notional=by_notional)
     found, legal = planned(case), venue_costs(case)
@@ -70,7 +70,7 @@ def test_never_an_illegal_child_and_every_child_at_its_price(seed: int, by_notio
 
 
 @given(seed=SEEDS)
-@examples(300)
+@examples(150)
 def test_every_venue_is_used_or_told_why_not(seed: int) -> None:
     case = random_case(seed)
     found = planned(case)
@@ -80,7 +80,7 @@ def test_every_venue_is_used_or_told_why_not(seed: int) -> None:
 
 
 @given(seed=SEEDS)
-@examples(300)
+@examples(150)
 def test_a_sell_is_the_mirror_of_a_buy(seed: int) -> None:
     """Prices are mirrored at 200, so fees and notionals, which are shares of a price, are left out."""
     case = mirrorable(random_case(seed))
@@ -120,7 +120,7 @@ def mirrorable(case: Case) -> Case:
 
 
 @given(seed=SEEDS)
-@examples(300)
+@examples(150)
 def test_one_more_venue_never_makes_it_worse(seed: int) -> None:
     """Under a limit price: a market bound follows the best price, so a new best may shut others out."""
     case = random_case(seed)
@@ -133,7 +133,7 @@ def test_one_more_venue_never_makes_it_worse(seed: int) -> None:
 
 
 @given(seed=SEEDS, by_notional=st.booleans())
-@examples(200)
+@examples(120)
 def test_a_plan_is_computed_again_from_what_is_stored(seed: int, by_notional: bool) -> None:
     case = random_case(seed, by_notional=by_notional)
     found = planned(case)
@@ -146,7 +146,7 @@ def test_a_plan_is_computed_again_from_what_is_stored(seed: int, by_notional: bo
 
 
 @given(seed=SEEDS, nodes=st.integers(1, 8))
-@examples(400)
+@examples(120)
 def test_the_printed_gap_covers_the_true_one_when_the_search_is_cut_short(seed: int, nodes: int) -> None:
     case = random_case(seed)
     found = planned(Case(case.request, case.venues, replace(case.policy, search_limit=nodes)))
@@ -160,7 +160,7 @@ def test_the_printed_gap_covers_the_true_one_when_the_search_is_cut_short(seed: 
 
 
 @given(seed=SEEDS)
-@examples(200)
+@examples(120)
 def test_the_saving_is_against_the_best_that_one_venue_can_do(seed: int) -> None:
     case = random_case(seed)
     found = planned(case)

@@ -11,7 +11,7 @@ from aggregator.domain.numbers import parse_rate
 from aggregator.domain.plan import RoutePlan, RouteRequest, RoutingPolicy, VenueDepth
 from aggregator.routing.planner import plan
 
-BTC = Instrument.of("BTC", "USDT")
+BTC = Instrument("BTC/USDT", "BTC", "USDT", price_decimals=8, quantity_decimals=18)
 OPEN = RoutingPolicy()
 
 Rows = Sequence[tuple[str, str]]

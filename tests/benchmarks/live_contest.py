@@ -1,0 +1,106 @@
+"""End to end against ccxt.pro's `watch_order_book`: from a local server's socket to the book, with everything between.
+
+Server and contestants are processes of their own. The contestants take turns, and must end in the same book.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from statistics import median
+from typing import IO
+
+from tests.benchmarks.contest import Figure
+from tests.benchmarks.frames import FIRST_ID
+from tests.benchmarks.live_players import PLAYERS, Game, Score
+from tests.paths import REPOSITORY
+
+CHANGES = 40
+"""In each frame; in the recording of BTCUSDT it is 36 on average."""
+
+FRAMES, ROUNDS = 4000, 5
+PACED_FRAMES, PACED_ROUNDS, RATE = 3000, 3, 1000
+
+
+def run() -> Iterator[Figure]:
+    if find_spec("ccxt") is None:
+        yield Figure("live", skipped="ccxt is absent: it is in the dev extra")
+        return
+    with _contestants() as contestants:
+        flooded = _scores(contestants, FRAMES, rate=0, rounds=ROUNDS)
+        yield _figure(f"live, {CHANGES} changes: flood", flooded, "seconds", FRAMES, times_at_least=2)
+        yield _figure(f"live, {CHANGES} changes: CPU in the flood", flooded, "cpu_seconds", FRAMES)
+        paced = _scores(contestants, PACED_FRAMES, RATE, PACED_ROUNDS)
+        case = f"live, {CHANGES} changes: CPU at {RATE} frames/s"
+        yield _figure(case, paced, "cpu_seconds", PACED_FRAMES, times_at_least=1 / 0.7)
+
+
+def _figure(
+    case: str, scores: dict[str, list[Score]], field: str, frames: int, times_at_least: float | None = None
+) -> Figure:
+    if len({score.book for games in scores.values() for score in games}) > 1:
+        return Figure(case, faulty="ours and theirs did not end in the same book")
+    ours, theirs = (
+        median(getattr(score, field) for score in scores[name]) * 1e6 / frames for name in ("ours", "theirs")
+    )
+    return Figure(case, "µs/frame", ours, theirs, times_at_least and round(times_at_least, 2))
+
+
+def _scores(contestants: dict[str, Contestant], frames: int, rate: int, rounds: int) -> dict[str, list[Score]]:
+    scores: dict[str, list[Score]] = {name: [] for name in contestants}
+    with _server(frames) as host:
+        for _ in range(rounds):
+            for name, contestant in contestants.items():
+                game = Game(host, rate, frames, FIRST_ID + frames * CHANGES)
+                scores[name].append(contestant.play(game))
+    return scores
+
+
+class Contestant:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def play(self, game: Game) -> Score:
+        assert self._process.stdin is not None
+        print(json.dumps(game), file=self._process.stdin, flush=True)
+        return Score(*json.loads(_line(self._process.stdout)))
+
+
+@contextmanager
+def _contestants() -> Iterator[dict[str, Contestant]]:
+    processes = {name: _python("tests.benchmarks.live_players", name) for name in PLAYERS}
+    try:
+        yield {name: Contestant(process) for name, process in processes.items()}
+    finally:
+        for process in processes.values():
+            _end(process)
+
+
+@contextmanager
+def _server(frames: int) -> Iterator[str]:
+    process = _python("tests.benchmarks.live_server", str(CHANGES), str(frames))
+    try:
+        yield _line(process.stdout).strip()
+    finally:
+        _end(process)
+
+
+def _python(module: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _line(output: IO[str] | None) -> str:
+    line = output.readline() if output else ""
+    if not line:
+        raise RuntimeError("a process of the benchmark ended before it answered; its errors stand above")
+    return line
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
