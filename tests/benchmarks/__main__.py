@@ -14,14 +14,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import books_contest, consolidated_contest, live_contest, memory
+from tests.benchmarks import books_contest, churn, consolidated_contest, live_contest, memory, sustained
 from tests.benchmarks.contest import Figure
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "books": books_contest.run,
     "consolidated": consolidated_contest.run,
     "live": live_contest.run,
+    "sustained": sustained.run,
     "memory": memory.run,
+    "churn": churn.run,
 }
 
 

@@ -6,18 +6,15 @@ Server and contestants are processes of their own. The contestants take turns, a
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from statistics import median
-from typing import IO
 
 from tests.benchmarks.contest import Figure
-from tests.benchmarks.frames import FIRST_ID
+from tests.benchmarks.frames import FIRST_ID, SYMBOL
 from tests.benchmarks.live_players import PLAYERS, Game, Score
-from tests.paths import REPOSITORY
+from tests.benchmarks.processes import Process, python
 
 CHANGES = 40
 """In each frame; in the recording of BTCUSDT it is 36 on average."""
@@ -52,7 +49,8 @@ def _figure(
 
 def _scores(contestants: dict[str, Contestant], frames: int, rate: int, rounds: int) -> dict[str, list[Score]]:
     scores: dict[str, list[Score]] = {name: [] for name in contestants}
-    with _server(frames) as host:
+    with python("tests.benchmarks.live_server", str(CHANGES), str(frames), SYMBOL) as server:
+        host = server.line()
         for _ in range(rounds):
             for name, contestant in contestants.items():
                 game = Game(host, rate, frames, FIRST_ID + frames * CHANGES)
@@ -61,46 +59,16 @@ def _scores(contestants: dict[str, Contestant], frames: int, rate: int, rounds: 
 
 
 class Contestant:
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Process) -> None:
         self._process = process
 
     def play(self, game: Game) -> Score:
-        assert self._process.stdin is not None
-        print(json.dumps(game), file=self._process.stdin, flush=True)
-        return Score(*json.loads(_line(self._process.stdout)))
+        return Score(*json.loads(self._process.ask(json.dumps(game))))
 
 
 @contextmanager
 def _contestants() -> Iterator[dict[str, Contestant]]:
-    processes = {name: _python("tests.benchmarks.live_players", name) for name in PLAYERS}
-    try:
-        yield {name: Contestant(process) for name, process in processes.items()}
-    finally:
-        for process in processes.values():
-            _end(process)
-
-
-@contextmanager
-def _server(frames: int) -> Iterator[str]:
-    process = _python("tests.benchmarks.live_server", str(CHANGES), str(frames))
-    try:
-        yield _line(process.stdout).strip()
-    finally:
-        _end(process)
-
-
-def _python(module: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def _line(output: IO[str] | None) -> str:
-    line = output.readline() if output else ""
-    if not line:
-        raise RuntimeError("a process of the benchmark ended before it answered; its errors stand above")
-    return line
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.communicate()
+    with ExitStack() as stack:
+        yield {
+            name: Contestant(stack.enter_context(python("tests.benchmarks.live_players", name))) for name in PLAYERS
+        }

@@ -1,7 +1,7 @@
 """The contestants of the live contest, each in a process of its own: the service on one venue, and ccxt.pro.
 
-For every line on its input (the server's address, the rate, the last id) a contestant connects anew, waits for its
-book, lets the server play, and prints what it took until its book was at the last id.
+For every line on its input, a Game, a contestant connects anew, waits for its book, lets the server play, and prints
+what it took until its book was at the last id.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import asyncio
 import json
 import sys
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
@@ -18,7 +19,10 @@ from time import perf_counter, process_time
 from typing import Any, NamedTuple
 from urllib.request import urlopen
 
-from tests.benchmarks.frames import SYMBOL
+from aggregator.assembly import Service
+from aggregator.books.venue_book import VenueBook
+from aggregator.config.files import load_configuration
+from aggregator.service.clock import SystemClock
 from tests.paths import REPOSITORY
 
 INSTRUMENT = "BTC/USDT"
@@ -55,42 +59,49 @@ class Stopwatch:
         return Score(seconds, cpu_seconds, sha256(repr((bids, asks)).encode()).hexdigest())
 
 
-async def play_ours(game: Game) -> Score:
-    from aggregator.assembly import Service
-    from aggregator.config.files import load_configuration
-    from aggregator.service.clock import SystemClock
-
+def service_on(host: str, venues: Sequence[str], instruments: Sequence[str]) -> Service:
+    """The service on as many venues as are named, all of which speak as Binance does, and from the same address. The
+    frames tell the time of long ago, so nobody is to mind."""
     loaded = load_configuration(REPOSITORY / "config" / "demo.yaml")
-    venue = next(venue for venue in loaded.venues if venue.venue == "binance")
-    endpoints = {"stream": f"ws://{game.host}/stream", "rest": f"http://{game.host}"}
+    binance = next(venue for venue in loaded.venues if venue.venue == "binance")
     update: dict[str, Any] = {
-        "endpoints": venue.endpoints.model_copy(update=endpoints),
-        "listings": tuple(rules for rules in venue.listings if rules.symbol == SYMBOL),
-        "freshness": venue.freshness.model_copy(update={"silent_ns": None, "behind_ns": None, "frozen_ns": None}),
+        "endpoints": binance.endpoints.model_copy(
+            update={"stream": f"ws://{host}/stream", "rest": f"http://{host}"}
+        ),
+        "listings": tuple(rules for rules in binance.listings if rules.instrument in instruments),
+        "freshness": binance.freshness.model_copy(update={"silent_ns": None, "behind_ns": None, "frozen_ns": None}),
     }
-    service = Service(replace(loaded, venues=(venue.model_copy(update=update),)), SystemClock())
+    copies = tuple(binance.model_copy(update={**update, "venue": name}) for name in venues)
+    return Service(replace(loaded, venues=copies), SystemClock())
+
+
+@asynccontextmanager
+async def following(service: Service, books: int) -> AsyncIterator[list[VenueBook]]:
+    """The books, once that many are live, while the service runs."""
     stop = asyncio.Event()
     running = asyncio.create_task(service.run(stop))
-    while INSTRUMENT not in service.engine.market.instruments:
-        await asyncio.sleep(LOOK_EVERY_S)
-    book = service.engine.market.books(INSTRUMENT)[venue.venue]
-    while not book.is_live:
-        await asyncio.sleep(LOOK_EVERY_S)
-    updates = book.counters.updates + game.frames
-    stopwatch = Stopwatch()
-    await _start(game)
-    while book.counters.updates < updates:
-        await asyncio.sleep(LOOK_EVERY_S)
-    instrument = book.listing.instrument
-    bids, asks = (
-        [_level(instrument.show_price(price), instrument.show_quantity(quantity)) for price, quantity in levels]
-        for levels in (zip(*ladder.top(), strict=True) for ladder in (book.bids, book.asks))
-    )
-    assert book.is_live, book.reason
-    score = stopwatch.score(bids, asks)
-    stop.set()
-    await running
-    return score
+    try:
+        while sum(book.is_live for book in service.engine.market) < books:
+            await asyncio.sleep(LOOK_EVERY_S)
+        yield list(service.engine.market)
+    finally:
+        stop.set()
+        await running
+
+
+async def play_ours(game: Game) -> Score:
+    async with following(service_on(game.host, ["binance"], [INSTRUMENT]), 1) as (book,):
+        last = book.counters.updates + game.frames
+        stopwatch = Stopwatch()
+        await play(game)
+        while book.counters.updates < last:
+            await asyncio.sleep(LOOK_EVERY_S)
+        instrument = book.listing.instrument
+        bids, asks = (
+            [_level(instrument.show_price(price), instrument.show_quantity(quantity)) for price, quantity in levels]
+            for levels in (zip(*ladder.top(), strict=True) for ladder in (book.bids, book.asks))
+        )
+        return stopwatch.score(bids, asks)
 
 
 async def play_theirs(game: Game) -> Score:
@@ -98,7 +109,7 @@ async def play_theirs(game: Game) -> Score:
     try:
         book = await exchange.watch_order_book(INSTRUMENT, DEEP)
         stopwatch = Stopwatch()
-        await _start(game)
+        await play(game)
         while book["nonce"] != game.last_id:
             book = await exchange.watch_order_book(INSTRUMENT, DEEP)
         bids, asks = (
@@ -125,9 +136,10 @@ def _ccxt(host: str) -> Any:
     return exchange
 
 
-async def _start(game: Game) -> None:
-    rate = f"?rate={game.rate}" if game.rate else ""
-    await asyncio.to_thread(lambda: urlopen(f"http://{game.host}/_play{rate}").read())  # noqa: S310 - our own server
+async def play(game: Game) -> None:
+    """Let the server begin."""
+    url = f"http://{game.host}/_play?frames={game.frames}&rate={game.rate}"
+    await asyncio.to_thread(lambda: urlopen(url).read())  # noqa: S310 - our own server
 
 
 def _level(price: str, quantity: str) -> tuple[str, str]:

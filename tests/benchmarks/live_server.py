@@ -1,8 +1,8 @@
-"""A venue that does nothing but send: Binance's paths, one book, frames that were made before.
+"""A venue that does nothing but send: Binance's paths, books that are all alike, frames that were made before.
 
-A process of its own, so that none of its work counts as a contestant's. `/_play?rate=1000` lets it send the frames to
-all who are connected, that many a second, and without a rate as fast as they are read. The first line that it prints
-is its address.
+A process of its own, so that none of its work counts as a contestant's. `/_play?frames=5000&rate=1000` lets it send
+the next so many frames to each who is connected, that many a second, and with a rate of 0 as fast as they are read. The
+first line that it prints is its address.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import islice
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.frames import Frame, Opcode
@@ -23,26 +24,55 @@ from tests.benchmarks.frames import SYMBOL, Feed, synthetic
 AT_ONCE = 32
 """Frames that are written together when they are sent as fast as possible."""
 
-MARKET = {
-    "symbol": SYMBOL,
-    "status": "TRADING",
-    "baseAsset": "BTC",
-    "quoteAsset": "USDT",
-    "isSpotTradingAllowed": True,
-    "permissionSets": [["SPOT"]],
-    "filters": [
-        {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000.00", "tickSize": "0.01000000"},
-        {"filterType": "LOT_SIZE", "minQty": "0.00001", "maxQty": "9000.00", "stepSize": "0.00000001"},
-    ],
-}
+FILTERS = [
+    {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000.00", "tickSize": "0.01000000"},
+    {"filterType": "LOT_SIZE", "minQty": "0.00001", "maxQty": "9000.00", "stepSize": "0.00000001"},
+]
+
+
+class Client:
+    """`frames` are sent in their order, each once."""
+
+    def __init__(self, writer: asyncio.StreamWriter, frames: list[bytes]) -> None:
+        self._writer = writer
+        self._frames = iter(frames)
+
+    async def play(self, count: int, rate: int) -> None:
+        if rate:
+            await self._paced(count, rate)
+        else:
+            for start in range(0, count, AT_ONCE):
+                await self._send(min(AT_ONCE, count - start))
+
+    async def _paced(self, count: int, rate: int) -> None:
+        """Every ms what is due by then."""
+        begin, sent = time.perf_counter(), 0
+        while sent < count:
+            due = min(int((time.perf_counter() - begin) * rate) + 1, count)
+            if due > sent:
+                await self._send(due - sent)
+                sent = due
+            await asyncio.sleep(0.001)
+
+    async def _send(self, count: int) -> None:
+        self._writer.write(b"".join(islice(self._frames, count)))
+        await self._writer.drain()
 
 
 class LiveServer:
-    def __init__(self, feed: Feed) -> None:
-        self._wrapped = [_bytes(frame) for frame in feed.frames]
-        self._bare = [_bytes(json.dumps(json.loads(frame)["data"], separators=(",", ":"))) for frame in feed.frames]
+    """The feed's frames, for each of the symbols in turn."""
+
+    def __init__(self, feed: Feed, symbols: Sequence[str]) -> None:
+        texts = [
+            frame.replace(SYMBOL, symbol).replace(SYMBOL.lower(), symbol.lower())
+            for frame in feed.frames
+            for symbol in symbols
+        ]
+        self._wrapped = [_bytes(text) for text in texts]
+        self._bare = [_bytes(text.partition('"data":')[2][:-1]) for text in texts]
         self._snapshot = feed.snapshot
-        self._clients: dict[asyncio.StreamWriter, list[bytes]] = {}
+        self._markets = json.dumps({"symbols": [_market(symbol) for symbol in symbols]})
+        self._clients: dict[asyncio.StreamWriter, Client] = {}
         self._playing: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
@@ -72,46 +102,35 @@ class LiveServer:
 
     def _answer(self, protocol: ServerProtocol, request: Request, writer: asyncio.StreamWriter) -> Response:
         url = urlsplit(request.path)
-        if url.path in ("/ws", "/stream") or url.path.startswith("/ws/"):
-            self._clients[writer] = self._wrapped if url.path == "/stream" else self._bare
+        if url.path.startswith(("/ws", "/stream")):
+            self._clients[writer] = Client(writer, self._wrapped if url.path == "/stream" else self._bare)
             return protocol.accept(request)
         if url.path == "/_play":
-            rate = int(parse_qs(url.query).get("rate", ["0"])[0])
-            for client, frames in self._clients.items():
-                play = _paced(client, frames, rate) if rate else _flooded(client, frames)
-                self._playing.add(task := asyncio.create_task(play))
+            count, rate = (int(parse_qs(url.query)[name][0]) for name in ("frames", "rate"))
+            for client in self._clients.values():
+                self._playing.add(task := asyncio.create_task(client.play(count, rate)))
                 task.add_done_callback(self._playing.discard)
         texts = {
             "depth": self._snapshot,
             "time": json.dumps({"serverTime": time.time_ns() // 1_000_000}),
-            "exchangeInfo": json.dumps({"symbols": [MARKET]}),
+            "exchangeInfo": self._markets,
         }
         response = protocol.reject(200, texts.get(url.path.rpartition("/")[2], "{}"))
+        del response.headers["Content-Type"]
         response.headers["Content-Type"] = "application/json"
         return response
 
 
-async def _flooded(client: asyncio.StreamWriter, frames: list[bytes]) -> None:
-    for start in range(0, len(frames), AT_ONCE):
-        client.write(b"".join(frames[start : start + AT_ONCE]))
-        await client.drain()
-
-
-async def _paced(client: asyncio.StreamWriter, frames: list[bytes], rate: int) -> None:
-    """Each frame in a write of its own, when its time has come."""
-    begin = time.perf_counter()
-    for frame, due in zip(frames, _times(begin, rate), strict=False):
-        while (wait := due - time.perf_counter()) > 0:
-            await asyncio.sleep(wait)
-        client.write(frame)
-        await client.drain()
-
-
-def _times(begin: float, rate: int) -> Iterator[float]:
-    number = 0
-    while True:
-        yield begin + number / rate
-        number += 1
+def _market(symbol: str) -> dict[str, object]:
+    return {
+        "symbol": symbol,
+        "status": "TRADING",
+        "baseAsset": symbol.removesuffix("USDT"),
+        "quoteAsset": "USDT",
+        "isSpotTradingAllowed": True,
+        "permissionSets": [["SPOT"]],
+        "filters": FILTERS,
+    }
 
 
 def _bytes(text: str) -> bytes:
@@ -120,5 +139,5 @@ def _bytes(text: str) -> bytes:
 
 
 if __name__ == "__main__":
-    changes, messages = map(int, sys.argv[1:])
-    asyncio.run(LiveServer(synthetic(changes, messages, seed=changes)).serve())
+    changes, messages, *symbols = sys.argv[1:]
+    asyncio.run(LiveServer(synthetic(int(changes), int(messages), seed=int(changes)), symbols).serve())

@@ -80,7 +80,7 @@ def merged_rows(side: MergedSide, decimals: int) -> list[Row]:
 
 
 @given(books=venue_books(), depth=st.one_of(st.none(), st.integers(0, 15)), view=st.sampled_from(View))
-@examples(150)
+@examples(80)
 def test_every_level_price_quantity_and_share_is_the_twins(
     books: list[VenueBook], depth: int | None, view: View
 ) -> None:

@@ -370,12 +370,12 @@ class TwinsWalkTogether(RuleBasedStateMachine):
         assert {name: getattr(book.counters, name) for name in twin.counted} == twin.counted
 
 
-TwinsWalkTogether.TestCase.settings = examples(100)
+TwinsWalkTogether.TestCase.settings = examples(60)
 TestTwinsWalkTogether = TwinsWalkTogether.TestCase
 
 
 @given(bids=SIDE, asks=SIDE, later=st.tuples(SIDE, SIDE))
-@examples(100)
+@examples(60)
 def test_a_snapshot_replaces_all_that_was_there(
     bids: dict[int, int], asks: dict[int, int], later: tuple[dict[int, int], dict[int, int]]
 ) -> None:

@@ -189,7 +189,7 @@ ACTS = st.lists(
 
 @EVERY_STYLE
 @given(acts=ACTS, seed=st.integers(0, 10**6))
-@examples(100)
+@examples(60)
 def test_a_long_stream_with_many_faults_is_never_shown_wrong_and_always_recovers(
     style: Style, acts: list[tuple[str, int]], seed: int
 ) -> None:
@@ -212,7 +212,7 @@ def test_a_long_stream_with_many_faults_is_never_shown_wrong_and_always_recovers
 
 
 @given(seed=st.integers(0, 10**6), lag=st.integers(0, 4))
-@examples(100)
+@examples(60)
 def test_a_venue_whose_snapshots_fall_inside_its_updates_is_joined_all_the_same(seed: int, lag: int) -> None:
     """Ids jump, and no snapshot is ever at the end of an update: after two failures one is taken."""
     style = STYLES["previous ids"]

@@ -178,7 +178,7 @@ class TestBothPathsAgree:
     @example(b'[[".","."]]', b"[]")
     @example(b'[["%s.0","1.0"]]' % (b"1" * 40), b'[["1.0","%s.0"]]' % (b"9" * 5000))
     @example(b'[["%s1.0","1.0"]]' % (b"0" * 70), b'[["1.%s","1.0"]]' % (b"0" * 30))
-    @examples(150)
+    @examples(80)
     def test_on_whatever_a_frame_may_hold(self, bids: bytes, asks: bytes) -> None:
         even = EvenLevels(LISTING)
         for _ in range(2):
@@ -204,7 +204,7 @@ class TestBothPathsAgree:
             max_size=4,
         )
     )
-    @examples(150)
+    @examples(80)
     def test_whatever_the_frames_before_looked_like(
         self, books: list[tuple[int, int, list[tuple[int, int]], list[tuple[int, int]]]]
     ) -> None:

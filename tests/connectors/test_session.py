@@ -340,7 +340,7 @@ ACTS = st.lists(
 
 
 @given(acts=ACTS, seed=st.integers(0, 10**6))
-@examples(150)
+@examples(80)
 def test_whatever_befalls_the_wire_no_live_book_is_wrong_and_all_recover(
     acts: list[tuple[str, str, int]], seed: int
 ) -> None:

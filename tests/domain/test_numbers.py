@@ -68,7 +68,7 @@ class TestParsingAgreesWithDecimal:
     @example("", 0)
     @example(".", 0)
     @example("e5", 0)
-    @examples(600)
+    @examples(400)
     def test_for_whatever_resembles_a_number(self, text: str, decimals: int) -> None:
         value, result = expected(text, decimals), parsed(text, decimals)
         if value is None or value.denominator != 1:
@@ -146,13 +146,13 @@ class TestRefusal:
                     decimals_of(longer)
 
     @given(text=st.one_of(st.text(st.characters()), st.binary(), NEAR_NUMBERS), decimals=SCALES)
-    @examples(250)
+    @examples(150)
     def test_is_the_only_way_in_which_reading_fails(self, text: str | bytes, decimals: int) -> None:
         value = parsed(text, decimals)
         assert value is None or value >= 0
 
     @given(text=st.one_of(st.text(st.characters()), NUMBERS, NEAR_NUMBERS))
-    @examples(250)
+    @examples(150)
     def test_by_the_two_readers_agrees(self, text: str) -> None:
         try:
             decimals = decimals_of(text)

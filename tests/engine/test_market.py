@@ -48,7 +48,7 @@ def state(market: Market) -> dict[tuple[str, str], object]:
 
 
 @given(st.data())
-@examples(100)
+@examples(60)
 def test_an_event_changes_the_book_that_it_names_and_no_other(data: st.DataObject) -> None:
     told = market()
     for _ in range(12):

@@ -115,7 +115,7 @@ class TestARefusal:
             ({"quantity": ""}, "positive decimal"),
             ({"quantity": "."}, "positive decimal"),
             ({"quantity": "NaN"}, "positive decimal"),
-            ({"quantity": "١"}, "positive decimal"),
+            ({"quantity": "\u0661"}, "positive decimal"),
             ({"quantity": 1}, "decimals are strings"),
             ({"quantity": 0.5}, "decimals are strings"),
             ({"quantity": "9" * 40}, "too large"),
