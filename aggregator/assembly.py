@@ -16,6 +16,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from aggregator.api.market import MarketRoutes, VenueEntry
+from aggregator.api.quotes import QuoteRoutes
 from aggregator.api.server import Operations, Server
 from aggregator.books.venue_book import Freshness
 from aggregator.config.files import Configuration, load_configuration
@@ -23,6 +24,7 @@ from aggregator.config.venues import VenueSettings, load_venue
 from aggregator.domain.errors import ConfigurationRefused
 from aggregator.domain.events import MarketEvent
 from aggregator.domain.instrument import Instruments, Listing
+from aggregator.domain.plan import RoutingPolicy, VenueTerms
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
 from aggregator.records.replay import Conversation
@@ -139,7 +141,9 @@ class Service:
         }
         collector = MarketCollector(self.engine, states, lambda: self.runner.waiting, self.clock_ns)
         market = MarketRoutes(self.engine, self.views, entries, self.clock_ns)
-        return Server(market, Operations(self.engine, registry(collector), lambda: self.runner.waiting))
+        policy = RoutingPolicy({venue.venue: VenueTerms(route=venue.route) for venue in self._configuration.venues})
+        quotes = QuoteRoutes(self.engine, entries, lambda instrument: policy, self.clock_ns)
+        return Server(market, quotes, Operations(self.engine, registry(collector), lambda: self.runner.waiting))
 
 
 def _connector(
@@ -177,14 +181,16 @@ class SimulatedVenues:
         }
 
     async def open(self) -> Configuration:
-        """Let them listen; returns the configuration with their addresses in place of the real ones."""
+        """Let them listen; returns the configuration with their addresses in place of the real ones. Routing to a venue
+        that is only simulated needs nobody's permission."""
         venues = []
         for venue in self._configuration.venues:
             address = await self._servers[venue.venue].open()
             endpoints = {
                 name: _moved(url, address) for name, url in venue.endpoints.model_dump(exclude_none=True).items()
             }
-            venues.append(venue.model_copy(update={"endpoints": venue.endpoints.model_copy(update=endpoints)}))
+            moved = venue.endpoints.model_copy(update=endpoints)
+            venues.append(venue.model_copy(update={"endpoints": moved, "route": True}))
         return replace(self._configuration, venues=tuple(venues))
 
     async def run(self) -> None:

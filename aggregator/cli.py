@@ -26,10 +26,15 @@ from rich.text import Text
 from aggregator import assembly, terminal
 from aggregator.api.client import Answered, Api, Unreachable
 from aggregator.api.market import show_book
+from aggregator.api.problems import Problem
+from aggregator.api.quotes import QuoteRoutes
 from aggregator.api.server import CannotListen
 from aggregator.books.consolidated import View
 from aggregator.config.files import check_file, json_schemas, load_configuration
 from aggregator.domain.errors import CaptureRefused, ConfigurationRefused, VenueDefunct
+from aggregator.domain.instrument import Side
+from aggregator.domain.plan import RoutingPolicy
+from aggregator.engine.engine import Engine
 from aggregator.records.replay import Replay
 from aggregator.service.captures import BadLine, Record, read_captures
 from aggregator.service.clock import SystemClock
@@ -97,6 +102,19 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--view", type=View, choices=list(View), default=View.GROSS, help="net has taker fees in it")
     book.add_argument("--json", action="store_true", help="one JSON document on stdout")
     book.set_defaults(run=_book)
+
+    quote = commands.add_parser("quote", help="how an order would be split over the venues now; nothing is sent")
+    quote.add_argument("symbol", metavar="SYMBOL", help="such as BTC/USDT")
+    quote.add_argument("side", choices=list(Side), type=Side)
+    quote.add_argument("quantity", metavar="QUANTITY", help="in base, such as 5; with --notional in quote")
+    quote.add_argument("--notional", action="store_true", help="QUANTITY is what to pay, or to get, in quote")
+    quote.add_argument("--limit", metavar="PRICE", help="no worse than this (a bound in bps from the best price)")
+    quote.add_argument("--venues", metavar="A,B", help="only these")
+    quote.add_argument("--replay", type=Path, nargs="+", metavar="CAPTURE", help="from recorded traffic, not a service")
+    quote.add_argument("--config", type=Path, metavar="DIR", help="for --replay: folder of the configuration (config)")
+    quote.add_argument("--url", default=DEFAULT_URL, help=f"the running service ({DEFAULT_URL})")
+    quote.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    quote.set_defaults(run=_quote)
 
     demo = commands.add_parser("demo", help="the service on simulated venues of this machine")
     demo.add_argument("--seed", type=_natural, metavar="N", help="another market")
@@ -209,6 +227,33 @@ def _watch_book(options: argparse.Namespace) -> int:
             except Unreachable as error:
                 live.update(Text(str(error), style="yellow"), refresh=True)
             time.sleep(WATCH_EVERY_S)
+
+
+def _quote(options: argparse.Namespace) -> int:
+    request = {
+        "symbol": options.symbol,
+        "side": options.side.value,
+        "notional" if options.notional else "quantity": options.quantity,
+        "limit_price": options.limit,
+        "venues": options.venues.split(",") if options.venues else None,
+    }
+    document = _quote_of_recordings(options, request) if options.replay else Api(options.url).quote(request)
+    if options.json:
+        _print_json(document)
+    else:
+        out.print(terminal.quote_table(document))
+    return GOOD
+
+
+def _quote_of_recordings(options: argparse.Namespace, request: dict[str, Any]) -> dict[str, Any]:
+    market = _played(options.replay, options.config).market
+    venues = {book.venue for book in market}
+    newest_ns = max((book.received_ns for book in market), default=0)
+    quotes = QuoteRoutes(Engine(market=market), venues, lambda instrument: RoutingPolicy(), lambda: newest_ns)
+    try:
+        return quotes.answer(json.dumps(request).encode())
+    except Problem as problem:
+        raise Answered(problem.detail) from None
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import accumulate, zip_longest
 from typing import Any
@@ -71,6 +72,47 @@ def _venues(shares: dict[str, str]) -> str:
     if len(shares) == 1:
         return next(iter(shares))
     return ", ".join(f"{venue} {share}" for venue, share in shares.items())
+
+
+def quote_table(plan: dict[str, Any]) -> RenderableType:
+    """A route plan: what goes where and at what price, what that saves, and why the other venues get nothing."""
+    asked = plan.get("quantity") or f"{plan.get('notional')} net"
+    table = _table(f"{plan['side']} {asked} {plan['symbol']}")
+    table.add_column("venue")
+    for head in ("quantity", "limit price", "fee", "net price"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for child in plan["children"]:
+        table.add_row(
+            child["venue"], child["quantity"], child["limit_price"], child["expected_fee"], _short(child["net_price"])
+        )
+    return Group(table, *(Text(line, style=style) for line, style in _plan_lines(plan)))
+
+
+def _plan_lines(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if plan["net_price"] is not None:
+        yield (
+            f"filled {plan['filled_by_plan']} at {_short(plan['average_price'])}, with fees {_short(plan['net_price'])}",
+            "bold",
+        )
+    for reason, part in plan["unfilled_reasons"].items():
+        yield f"unfilled {part}: {reason}", "yellow"
+    if plan["best_single_venue"] and plan["saving_bps"] is not None:
+        yield (
+            f"best single venue {plan['best_single_venue']} fills {plan['best_single_filled']} at "
+            f"{_short(plan['best_single_net_price'])}; saved against it: {plan['saving_bps']} bps",
+            "",
+        )
+    proof = "proven best" if plan["proven"] else "search cut short"
+    yield f"at most {plan['optimality_gap_bps']} bps from the optimum ({proof})", ""
+    for venue, why in plan["excluded"].items():
+        yield f"out: {venue}: {why}", "yellow"
+    for venue, why in plan["unused"].items():
+        yield f"not used: {venue}: {why}", ""
+
+
+def _short(price: str) -> str:
+    """Averages have more decimals than anyone reads."""
+    return _plain(round(Decimal(price), 8))
 
 
 def demo_greeting(root: str, venues: list[str], seed: int) -> RenderableType:

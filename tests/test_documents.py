@@ -37,8 +37,8 @@ def test_every_command_is_in_the_readme(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_routes_in_the_readme_are_those_of_the_server() -> None:
     _, server = service()
     served = {resource.canonical for resource in server.app.router.resources()}
-    rows = re.findall(r"^\| (`GET[^|]*) \|", README, re.MULTILINE)
-    assert {route for row in rows for route in re.findall(r"`GET (/[^`]*)`", row)} == served
+    rows = re.findall(r"^\| (`(?:GET|POST)[^|]*) \|", README, re.MULTILINE)
+    assert {route for row in rows for route in re.findall(r"`(?:GET|POST) (/[^`]*)`", row)} == served
 
 
 async def test_the_metrics_in_the_readme_are_those_of_the_code() -> None:

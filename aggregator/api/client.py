@@ -27,6 +27,9 @@ class Api:
     def book(self, symbol: str, depth: int, view: str) -> dict[str, Any]:
         return self.get(f"/v1/books/{quote(symbol.replace('/', '-'), safe='')}?depth={depth}&view={view}")
 
+    def quote(self, request: dict[str, Any]) -> dict[str, Any]:
+        return self.send("POST", "/v1/quotes", request)
+
     def get(self, path: str) -> dict[str, Any]:
         return self.send("GET", path)
 

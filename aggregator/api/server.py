@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from aggregator.api.market import MarketRoutes
 from aggregator.api.problems import JSON, as_problems
+from aggregator.api.quotes import QuoteRoutes
 from aggregator.engine.engine import Engine
 
 BODY_AT_MOST = 64 * 1024
@@ -57,9 +58,9 @@ class Operations:
 class Server:
     """Serves until closed."""
 
-    def __init__(self, market: MarketRoutes, operations: Operations) -> None:
+    def __init__(self, market: MarketRoutes, quotes: QuoteRoutes, operations: Operations) -> None:
         self.app = web.Application(middlewares=[as_problems], client_max_size=BODY_AT_MOST)
-        self.app.add_routes([*market.routes(), *operations.routes()])
+        self.app.add_routes([*market.routes(), *quotes.routes(), *operations.routes()])
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=CLOSE_PATIENCE_S)
 
     async def open(self, host: str, port: int) -> str:

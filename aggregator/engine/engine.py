@@ -20,8 +20,8 @@ ALWAYS_FRESH = Freshness()
 class Engine:
     """`freshness` tells for each venue how long the clocks of its books may stand."""
 
-    def __init__(self, freshness: Mapping[str, Freshness] | None = None) -> None:
-        self.market = Market()
+    def __init__(self, freshness: Mapping[str, Freshness] | None = None, market: Market | None = None) -> None:
+        self.market = market or Market()
         self.now_ns = 0
         self.rejected_frames: dict[str, int] = {}
         self.clock_offset_ns: dict[str, int] = {}

@@ -54,9 +54,7 @@ def _is_under(limit: int | None, least: int) -> bool:
     return limit is not None and limit < least
 
 
-def left_unfilled(
-    request: RouteRequest, admitted: Sequence[Room], filled: int, net: int, lot: int
-) -> dict[Shortfall, int]:
+def left_unfilled(request: RouteRequest, admitted: Sequence[Room], filled: int, net: int) -> dict[Shortfall, int]:
     """What is missing, by reason, in quantity or in notional as it was asked for; empty when all is filled.
 
     The reasons are taken in turn: what the books lack, what lies beyond the price bound, what balances and then caps
@@ -77,7 +75,7 @@ def left_unfilled(
             missing[reason] = left - max(most, reached)
             left = max(most, reached)
     if left > reached:
-        missing[_last_reason(admitted, left - reached, lot, request)] = left - reached
+        missing[_last_reason(request, admitted, left - reached)] = left - reached
     return {reason: part for reason, part in missing.items() if part}
 
 
@@ -100,11 +98,12 @@ def _stages(rooms: Sequence[Room], by_quantity: bool) -> dict[Shortfall, int]:
     return totals
 
 
-def _last_reason(rooms: Sequence[Room], left: int, lot: int, request: RouteRequest) -> Shortfall:
-    """Under a lot of any venue it is dust; above that it is under what minimums and lots of the venues allow."""
+def _last_reason(request: RouteRequest, rooms: Sequence[Room], left: int) -> Shortfall:
+    """Less than every venue's lot is dust; more than that is under what the venues' minimums leave."""
+    lot = min(room.depth.listing.lot or 1 for room in rooms)
     if request.quantity is None:
         prices = [room.gross_best() for room in rooms if room.levels.prices]
-        lot = 2 * lot * max(prices, default=0)  # a lot at any price within the bound, and its fee
+        lot *= 2 * max(prices, default=0)  # a lot at any price within the bound, and its fee
     return Shortfall.LOT if left < lot else Shortfall.MINIMUM
 
 

@@ -60,7 +60,7 @@ def plan(request: RouteRequest, venues: Sequence[VenueDepth], policy: RoutingPol
         average_price=net_price(side, gross, outcome.filled) if outcome.filled else None,
         net=net,
         net_price=net_price(side, outcome.cost, outcome.filled) if outcome.filled else None,
-        unfilled=left_unfilled(request, admitted, outcome.filled, net, splitter.lot),
+        unfilled=left_unfilled(request, admitted, outcome.filled, net),
         best_single=single[0] if single else None,
         saving=saving(single, outcome),
         gap=gap(outcome),

@@ -48,7 +48,7 @@ class Relaxed(NamedTuple):
     cost: int
 
 
-class Stand(NamedTuple):
+class Decision(NamedTuple):
     """What a node has decided of a venue. An undecided one may take anything from 0 to its high, by `step`, and pays
     `surcharge` on each unit in place of a fixed cost. `rule` is None unless the venue is in."""
 
@@ -60,7 +60,7 @@ class Stand(NamedTuple):
     rule: Range | None
 
 
-Node = tuple[Stand, ...]
+Node = tuple[Decision, ...]
 
 
 class Search:
@@ -86,29 +86,29 @@ class Search:
         bound = self._cost if is_exact or not self._filled else self._relax(root, self._filled).cost
         return Split(self._best, self._filled, self._cost, min(bound, self._cost), is_exact)
 
-    def _undecided(self, venue: int) -> Stand | None:
+    def _undecided(self, venue: int) -> Decision | None:
         ranges = self._ranges[venue]
         if not ranges:
             return None
         high = min(max(rule.high for rule in self._options[venue].ranges), self._wanted)
         # Where not all quantities are multiples of one step, only single units are sure to cover them.
         step = ranges[0].step if len(ranges) == 1 and ranges[0].low % ranges[0].step == 0 else 1
-        return Stand(venue, 0, high // step * step, step, self._options[venue].fixed_cost // high, None)
+        return Decision(venue, 0, high // step * step, step, self._options[venue].fixed_cost // high, None)
 
     def _prices_of(self, root: Node) -> list[int]:
         """Every marginal cost at which the supply of some node steps up."""
         marks: set[int] = set()
-        for stand in root:
-            marks.update(self._units[stand.venue])
-            if stand.surcharge:
-                marks.update(unit + stand.surcharge for unit in self._units[stand.venue])
+        for decision in root:
+            marks.update(self._units[decision.venue])
+            if decision.surcharge:
+                marks.update(unit + decision.surcharge for unit in self._units[decision.venue])
         return sorted(marks)
 
     def _explore(self, node: Node) -> None:
         self._nodes += 1
         if self._nodes > self._nodes_at_most:
             return
-        ranges = sorted((Range(stand.low, stand.high, stand.step) for stand in node), key=_coarsest)
+        ranges = sorted((Range(decision.low, decision.high, decision.step) for decision in node), key=_coarsest)
         filled = most_filled(self._wanted, ranges)
         if not filled or filled < self._filled:
             return
@@ -121,7 +121,7 @@ class Search:
             self._settle(decided, quantities)
             if (self._filled, self._cost) == (filled, relaxed.cost):
                 return
-            doubtful = next((place for place, stand in enumerate(node) if stand.rule is None), None)
+            doubtful = next((place for place, decision in enumerate(node) if decision.rule is None), None)
             if doubtful is None:
                 return
         for child in self._children(node, doubtful, relaxed.quantities[doubtful]):
@@ -129,15 +129,19 @@ class Search:
 
     def _children(self, node: Node, place: int, taken: int) -> list[Node]:
         """The node with one more venue decided, the likelier decision first."""
-        stand = node[place]
+        decision = node[place]
         before, after = node[:place], node[place + 1 :]
         children = [
-            (*before, Stand(stand.venue, low, min(high, self._top(low, step)), step, 0, Range(low, high, step)), *after)
-            for low, high, step in self._ranges[stand.venue]
+            (
+                *before,
+                Decision(decision.venue, low, min(high, self._top(low, step)), step, 0, Range(low, high, step)),
+                *after,
+            )
+            for low, high, step in self._ranges[decision.venue]
             if low <= self._wanted
         ]
         without = (*before, *after)
-        lowest = min(rule.low for rule in self._ranges[stand.venue])
+        lowest = min(rule.low for rule in self._ranges[decision.venue])
         return [*children, without] if 2 * taken >= lowest else [without, *children]
 
     def _top(self, low: int, step: int) -> int:
@@ -145,11 +149,11 @@ class Search:
 
     def _doubtful(self, node: Node, quantities: list[int]) -> int | None:
         """An undecided venue whose quantity no range of it holds, or whose fixed cost is only paid in part."""
-        for place, (stand, quantity) in enumerate(zip(node, quantities, strict=True)):
-            if stand.rule is None and quantity:
-                if stand.surcharge or self._options[stand.venue].fixed_cost:
+        for place, (decision, quantity) in enumerate(zip(node, quantities, strict=True)):
+            if decision.rule is None and quantity:
+                if decision.surcharge or self._options[decision.venue].fixed_cost:
                     return place
-                if self._range_around(stand.venue, quantity) is None:
+                if self._range_around(decision.venue, quantity) is None:
                     return place
         return None
 
@@ -161,51 +165,50 @@ class Search:
 
     def _decided(self, node: Node, quantities: list[int]) -> tuple[Node, list[int]]:
         """The node with every venue decided as its bound's own split has it."""
-        stands, kept = [], []
-        for stand, quantity in zip(node, quantities, strict=True):
-            rule = stand.rule or (self._range_around(stand.venue, quantity) if quantity else None)
+        decisions, kept = [], []
+        for decision, quantity in zip(node, quantities, strict=True):
+            rule = decision.rule or (self._range_around(decision.venue, quantity) if quantity else None)
             if rule is not None:
                 low, high, step = rule
-                stands.append(Stand(stand.venue, low, min(high, self._top(low, step)), step, 0, rule))
+                decisions.append(Decision(decision.venue, low, min(high, self._top(low, step)), step, 0, rule))
                 kept.append(quantity)
-        return tuple(stands), kept
+        return tuple(decisions), kept
 
     def _settle(self, node: Node, quantities: list[int]) -> None:
         """Fill a node of decided venues on its lots, and keep the outcome if it is the best so far."""
         if not node:
             return
-        rules = [Range(stand.low, stand.high, stand.step) for stand in node]
+        rules = [Range(decision.low, decision.high, decision.step) for decision in node]
         filled = most_filled(self._wanted, sorted(rules, key=_coarsest))
         if not filled or filled < self._filled:
             return
         on_lots = all((quantity - rule.low) % rule.step == 0 for rule, quantity in zip(rules, quantities, strict=True))
         if not on_lots or sum(quantities) != filled:
             quantities = self._relax(node, filled).quantities
-            curves = [self._options[stand.venue].curve for stand in node]
+            curves = [self._options[decision.venue].curve for decision in node]
             quantities = fill_on_lots(filled, curves, rules, quantities)
         cost = sum(
-            self._options[stand.venue].curve.cost(quantity) + self._options[stand.venue].fixed_cost
-            for stand, quantity in zip(node, quantities, strict=True)
+            self._options[decision.venue].curve.cost(quantity) + self._options[decision.venue].fixed_cost
+            for decision, quantity in zip(node, quantities, strict=True)
         )
         if filled > self._filled or cost < self._cost:
             self._filled, self._cost = filled, cost
             self._best = [0] * len(self._options)
-            for stand, quantity in zip(node, quantities, strict=True):
-                self._best[stand.venue] = quantity
+            for decision, quantity in zip(node, quantities, strict=True):
+                self._best[decision.venue] = quantity
 
     def _relax(self, node: Node, total: int) -> Relaxed:
         """The cheapest `total` of the node where its steps are ignored. Its highs must make that much together."""
         columns = [
-            (self._units[stand.venue], self._reach[stand.venue], stand.low, stand.high, stand.surcharge)
-            for stand in node
+            (self._units[decision.venue], self._reach[decision.venue], decision.low, decision.high, decision.surcharge)
+            for decision in node
         ]
 
         def supply(mark: int) -> int:
             whole = 0
             for units, reach, low, high, surcharge in columns:
                 quantity = reach[bisect_right(units, mark - surcharge)]
-                quantity = min(quantity, high)
-                whole += low if quantity < low else quantity
+                whole += low if quantity < low else high if quantity > high else quantity
             return whole
 
         mark = self._marks[self._first_mark(supply, total)]
@@ -216,9 +219,9 @@ class Search:
             rooms.append(min(max(reach[bisect_right(units, mark - surcharge)], low), high) - below)
         self._share(node, quantities, rooms, total - sum(quantities))
         cost = sum(
-            self._options[stand.venue].curve.cost(quantity)
-            + (quantity * stand.surcharge if stand.rule is None else self._options[stand.venue].fixed_cost)
-            for stand, quantity in zip(node, quantities, strict=True)
+            self._options[decision.venue].curve.cost(quantity)
+            + (quantity * decision.surcharge if decision.rule is None else self._options[decision.venue].fixed_cost)
+            for decision, quantity in zip(node, quantities, strict=True)
         )
         return Relaxed(quantities, cost)
 

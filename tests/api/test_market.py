@@ -7,11 +7,13 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from aggregator.api.market import MarketRoutes, VenueEntry
+from aggregator.api.quotes import QuoteRoutes
 from aggregator.api.server import CannotListen, Operations, Server
 from aggregator.domain.book import Levels
 from aggregator.domain.events import BookLost, BookSnapshot, FrameRejected, ListingsRead
 from aggregator.domain.instrument import Fees, Instrument, Listing
 from aggregator.domain.numbers import parse_rate
+from aggregator.domain.plan import RoutingPolicy
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
 from aggregator.service.metrics import MarketCollector, registry
@@ -55,7 +57,9 @@ def service() -> tuple[Engine, Server]:
         engine, {name: entry.connection for name, entry in entries.items()}, lambda: 3, lambda: NOW_NS
     )
     operations = Operations(engine, registry(collector), lambda: 3)
-    return engine, Server(MarketRoutes(engine, views, entries, lambda: NOW_NS), operations)
+    market = MarketRoutes(engine, views, entries, lambda: NOW_NS)
+    quotes = QuoteRoutes(engine, entries, lambda instrument: RoutingPolicy(), lambda: NOW_NS)
+    return engine, Server(market, quotes, operations)
 
 
 @pytest.fixture

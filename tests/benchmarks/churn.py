@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 
-from aggregator.domain.events import MarketEvent, Tick
+from aggregator.domain.events import Event, Tick
 from aggregator.domain.instrument import Instruments
 from aggregator.engine.engine import Engine
 from connectors.binance import MarketData
@@ -47,12 +47,12 @@ def churn() -> float:
     machine = venue_machine(settings, MarketData, Instruments(), random.Random(1).random)
     engine = Engine()
 
-    def told(venue: str, events: Sequence[MarketEvent], now_ns: int) -> None:
+    def told(venue: str, events: Sequence[Event], now_ns: int) -> None:
         for event in events:
             engine.apply(event)
 
     loopback = Loopback(START_NS, told)
-    loopback.every(100 * MS, lambda: engine.apply(Tick(loopback.now_ns)))
+    loopback.every(100 * MS, lambda: told("", [Tick(loopback.now_ns)], 0))
     lane = loopback.join(machine, Faults(simulator(exchange), exchange))
     used = []
     for minute in range(MINUTES):

@@ -69,6 +69,4 @@ class Contestant:
 @contextmanager
 def _contestants() -> Iterator[dict[str, Contestant]]:
     with ExitStack() as stack:
-        yield {
-            name: Contestant(stack.enter_context(python("tests.benchmarks.live_players", name))) for name in PLAYERS
-        }
+        yield {name: Contestant(stack.enter_context(python("tests.benchmarks.live_players", name))) for name in PLAYERS}

@@ -90,7 +90,7 @@ class LiveServer:
                     if isinstance(event, Request):
                         protocol.send_response(self._answer(protocol, event, writer))
                     elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                        request = json.loads(event.data)
+                        request = json.loads(bytes(event.data))
                         protocol.send_text(json.dumps({"result": None, "id": request["id"]}).encode())
                 for out in protocol.data_to_send():
                     writer.write(out) if out else writer.close()

@@ -41,9 +41,11 @@ class Step(NamedTuple):
 def run() -> Iterator[Figure]:
     frames = sum(int(rate * STEP_S) for rate in RATES)
     symbols = [f"{coin}USDT" for coin in COINS]
-    with python("tests.benchmarks.live_server", str(CHANGES), str(frames), *symbols) as server:
-        with python("tests.benchmarks.sustained", server.line()) as carrier:
-            steps = [Step(*step) for step in json.loads(carrier.line())]
+    with (
+        python("tests.benchmarks.live_server", str(CHANGES), str(frames), *symbols) as server,
+        python("tests.benchmarks.sustained", server.line()) as carrier,
+    ):
+        steps = [Step(*step) for step in json.loads(carrier.line())]
     carried = [step for step in steps if step.lag_s <= LAG_AT_MOST_S]
     if not carried:
         yield Figure("sustained", faulty=f"lag grows from the first step on: {steps}")

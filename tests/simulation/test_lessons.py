@@ -175,7 +175,7 @@ def test_a_symbol_that_breaks_over_and_over_is_reset_within_bounds_and_the_venue
     venue.lane.switch_on("loss", symbol="BTC_USDT", probability=0.5)
     venue.run(3 * MINUTE)
     venue.lane.switch_off("loss")
-    asked = [sent for sent in venue.venue.sent if sent.at_ns > since_ns and sent.message["event"] == "subscribe"]
+    asked = [sent for sent in venue.venue.sent if sent.at_ns > since_ns and sent.message.get("event") == "subscribe"]
     assert {str(sent.message["payload"]) for sent in asked} == {"['ob.BTC_USDT.50']"}
     assert 5 <= len(asked) <= 12, "waits grow to half a minute"
     assert venue.ever_turned(since_ns) == {BTC}
@@ -189,8 +189,8 @@ class TestAVenueThatRepeatsOneFrozenBook:
 
     def frozen(self, *, replay: bool) -> tuple[Together, OneVenue]:
         """HTX has the better ask, and stands still from now on."""
-        frozen = huobi_by_pictures(seed=2)
-        market = Together(frozen, binance(seed=2))
+        frozen = huobi_by_pictures(seed=11)
+        market = Together(frozen, binance(seed=11))
         market.until(lambda: "huobi" in market.merged().asks.venues_at(0), MINUTE)
         frozen.lane.switch_on("frozen", replay=replay)
         return market, frozen
@@ -248,7 +248,7 @@ def test_the_age_shown_is_that_of_the_oldest_contributor() -> None:
         merged = market.merged()
         assert merged.venues == ("binance", "gateio")
         ages_ns.append(market.now_ns - merged.oldest_ns)
-    assert 9 * SECOND < ages_ns[-1] <= 10 * SECOND
+    assert 10 * SECOND <= ages_ns[-1] < 11 * SECOND
     assert ages_ns[10:] == sorted(ages_ns[10:])
     assert market.now_ns - market.engine.market.books(BTC)["binance"].received_ns < 2 * SECOND
     market.until(lambda: market.merged().venues == ("binance",), silent.freshness.silent_ns)
@@ -287,13 +287,14 @@ class Followed:
         venue, self.dialect = name.lower(), getattr(dialects, name)()
         self.symbol = self.dialect.symbol("BTC")
         self.at, self.random = 1000, Random(1)
-        self.state = State({50_000 - n: 7_000 for n in range(100)}, {50_001 + n: 7_000 for n in range(100)})
+        self.state = State({49_999 - 2 * n: 7_001 for n in range(100)}, {50_001 + 2 * n: 7_001 for n in range(100)})
         listing = Listing(venue, self.symbol, dialects.instrument("BTC"))
         market_data = import_module(f"connectors.{venue}").MarketData()
         self.session = Session(market_data, Markets(venue, [listing], separator=market_data.separator), [self.symbol])
         self.engine = Engine()
         for event in self.session.opened(START_NS):
             self.engine.apply(event)
+        self.session.received(self.update(2), START_NS)  # held until there is a book
         whole = self.dialect.whole(self.symbol, self.at, self.state)
         heard = partial(self.session.received, whole.payload)
         if whole.path:
@@ -306,7 +307,7 @@ class Followed:
     def update(self, levels: int) -> str | bytes:
         """A frame that changes this many, half of them on either side."""
         bids, asks = (
-            {price: self.random.randrange(1_001, 9_000) for price in self.random.sample(sorted(side), levels // 2)}
+            {price: self.random.randrange(1_001, 9_000, 2) for price in self.random.sample(sorted(side), levels // 2)}
             for side in self.state
         )
         previous, self.at = self.at, self.at + 3
@@ -423,7 +424,6 @@ class TestADeadVenue:
         dead, other = gateio(seed=2), binance(seed=2)
         market = Together(dead, other, huobi_by_pictures(seed=2))
         assert market.merged().venues == ("gateio", "binance", "huobi")
-        quoted = dead.book(BTC).bids.best, dead.book(BTC).asks.best
         for fault in faults:
             dead.lane.switch_on(fault)
         market.until(lambda: "gateio" not in market.merged().venues, within_ns + STEP_NS)
@@ -436,7 +436,6 @@ class TestADeadVenue:
             alive = [market.engine.market.books(BTC)[venue] for venue in merged.venues]
             assert merged.bids.prices[0] == max(book.bids.best or 0 for book in alive)
             assert merged.asks.prices[0] == min(book.asks.best or sys.maxsize for book in alive)
-        assert (dead.book(BTC).bids.best, dead.book(BTC).asks.best) != (None, None) or quoted
         for fault in faults:
             dead.lane.switch_off(fault)
         market.until(lambda: "gateio" in market.merged().venues, 100 * SECOND)
