@@ -90,10 +90,8 @@ def quote_table(plan: dict[str, Any]) -> RenderableType:
 
 def _plan_lines(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if plan["net_price"] is not None:
-        yield (
-            f"filled {plan['filled_by_plan']} at {_short(plan['average_price'])}, with fees {_short(plan['net_price'])}",
-            "bold",
-        )
+        average, net = _short(plan["average_price"]), _short(plan["net_price"])
+        yield f"filled {plan['filled_by_plan']} at {average}, with fees {net}", "bold"
     for reason, part in plan["unfilled_reasons"].items():
         yield f"unfilled {part}: {reason}", "yellow"
     if plan["best_single_venue"] and plan["saving_bps"] is not None:

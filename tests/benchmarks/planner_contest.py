@@ -34,10 +34,9 @@ Books = Sequence[VenueDepth]
 
 def run() -> Iterator[Figure]:
     yield from _against_solver()
-    books = [_books(seed, minimum="0") for seed in range(CASES)]
-    for wanted, target in (("0.5", 10), ("2", None), ("16", None)):
-        yield _against_sorting(f"split {wanted} BTC, 4 x 50 levels", books, _swept, wanted, target)
-    yield _against_sorting("the same 0.5 BTC as a whole plan, explained", books, _planned, "0.5", None)
+    for btc, target in (("0.5", 10), ("2", None), ("16", None)):
+        yield _against_sorting(btc, target)
+    yield _whole_plan_against_sorting("0.5")
 
 
 def _against_solver() -> Iterator[Figure]:
@@ -63,17 +62,44 @@ def _against_solver() -> Iterator[Figure]:
     yield duel(case, "µs/plan", 1e6 / CASES, ours, theirs, 25)
 
 
-def _against_sorting(
-    case: str, cases: list[Books], split: Callable[[Books, int], Split], btc: str, times_at_least: float | None
-) -> Figure:
+def _against_sorting(btc: str, times_at_least: float | None) -> Figure:
+    """The split alone, where minimums do not bite: the same columns and fees for both."""
     wanted = BTC.quantity(btc)
+    cases = [_columns(_books(seed, minimum="0")) for seed in range(CASES)]
+
+    def contestant(split: Callable[[list[Levels], list[int], int], Split]) -> Run:
+        splits: list[Split] = []
+        return Run(
+            lambda: splits.extend(split(columns, factors, wanted) for columns, factors in cases * TIMES),
+            lambda: splits,
+        )
+
+    return duel(
+        f"split {btc} BTC, 4 x 50 levels, against sorting",
+        "µs/split",
+        1e6 / (CASES * TIMES),
+        lambda: contestant(lambda columns, factors, wanted: sweep(columns, factors, wanted).quantities),
+        lambda: contestant(_sorted),
+        times_at_least,
+    )
+
+
+def _whole_plan_against_sorting(btc: str) -> Figure:
+    """With limits, explanation and fingerprint on one side only; for information."""
+    wanted = BTC.quantity(btc)
+    cases = [_books(seed, minimum="0") for seed in range(CASES)]
 
     def contestant(split: Callable[[Books, int], Split]) -> Run:
         splits: list[Split] = []
-        return Run(lambda: splits.extend(split(books, wanted) for books in cases * TIMES), lambda: splits)
+        return Run(lambda: splits.extend(split(books, wanted) for books in cases), lambda: splits)
 
-    per_second = 1e6 / (len(cases) * TIMES)
-    return duel(case, "µs/split", per_second, lambda: contestant(split), lambda: contestant(_sorted), times_at_least)
+    return duel(
+        f"whole plan of {btc} BTC, against sorting",
+        "µs/plan",
+        1e6 / CASES,
+        lambda: contestant(_planned),
+        lambda: contestant(lambda books, wanted: _sorted(*_columns(books), wanted)),
+    )
 
 
 def _planned(books: Books, wanted: int) -> Split:
@@ -82,20 +108,20 @@ def _planned(books: Books, wanted: int) -> Split:
     return [quantities.get(depth.venue, 0) for depth in books]
 
 
-def _swept(books: Books, wanted: int) -> Split:
-    factors = [RATE_ONE + depth.listing.fees.taker for depth in books]
-    return sweep([depth.levels for depth in books], factors, wanted).quantities
+def _columns(books: Books) -> tuple[list[Levels], list[int]]:
+    """Each venue's levels, and by what its fee multiplies a price."""
+    return [depth.levels for depth in books], [RATE_ONE + depth.listing.fees.taker for depth in books]
 
 
-def _sorted(books: Books, wanted: int) -> Split:
+def _sorted(columns: list[Levels], factors: list[int], wanted: int) -> Split:
     """What a router without a plan does: all levels of all books with fees, sorted, taken until there is enough."""
     levels = [
-        (price * (RATE_ONE + depth.listing.fees.taker), quantity, venue)
-        for venue, depth in enumerate(books)
-        for price, quantity in zip(depth.levels.prices, depth.levels.quantities, strict=True)
+        (price * factor, quantity, venue)
+        for venue, (column, factor) in enumerate(zip(columns, factors, strict=True))
+        for price, quantity in zip(column.prices, column.quantities, strict=True)
     ]
     levels.sort()
-    split = [0] * len(books)
+    split = [0] * len(columns)
     for _, quantity, venue in levels:
         part = min(quantity, wanted)
         split[venue] += part
@@ -111,7 +137,7 @@ def _biting(seed: int) -> tuple[Books, int]:
     while True:
         books = _books(random.randrange(10**9), minimum=random.choice(("1", "2", "4")))
         wanted = BTC.quantity(random.choice(("5", "10", "20", "40")))
-        split = _sorted(books, wanted)
+        split = _sorted(*_columns(books), wanted)
         if any(0 < quantity < depth.listing.minimum_quantity for quantity, depth in zip(split, books, strict=True)):
             return books, wanted
 
