@@ -106,6 +106,11 @@ class VenueBook:
             self.since_ns = at_ns
         self.health, self.reason = health, reason
 
+    def refused(self, reason: str, at_ns: int) -> None:
+        """The venue will not give this book: while there is none, that is the reason."""
+        if self.health in (Health.EMPTY, Health.SYNCING):
+            self.turn(Health.SYNCING, reason, at_ns)
+
     def quarantine(self, reason: str, at_ns: int) -> None:
         self.turn(Health.QUARANTINED, reason, at_ns)
 

@@ -28,5 +28,15 @@ class ResyncWanted:
     reason: str
 
 
-Effect = HealthChanged | ResyncWanted
+@dataclass(frozen=True, slots=True)
+class VenueRefused:
+    """The venue said no to something that was asked of it; `instrument` is None when it named none."""
+
+    venue: str
+    instrument: str | None
+    reason: str
+    at_ns: int
+
+
+Effect = HealthChanged | ResyncWanted | VenueRefused
 """What may come out of `Engine.apply`."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from aggregator.books.venue_book import Freshness, VenueBook
 from aggregator.domain.book import Health
-from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted
-from aggregator.domain.events import ClockMeasured, Event, FrameRejected, Tick
+from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, VenueRefused
+from aggregator.domain.events import ClockMeasured, Event, FrameRejected, Refused, Tick
 from aggregator.engine.market import Market
 
 NO_EFFECTS: Sequence[Effect] = ()
@@ -36,6 +36,8 @@ class Engine:
             self.clock_offset_ns[event.venue] = event.offset_ns
         elif isinstance(event, FrameRejected):
             self.rejected_frames[event.venue] = self.rejected_frames.get(event.venue, 0) + 1
+        elif isinstance(event, Refused):
+            return self._refused(event)
         touched = self.market.apply(event)
         if touched is None:
             return NO_EFFECTS
@@ -44,6 +46,13 @@ class Engine:
         if book.health is before and before is not Health.CROSSED:
             return NO_EFFECTS
         return self._health_effects(book, before, event.received_ns)
+
+    def _refused(self, event: Refused) -> Sequence[Effect]:
+        book = self.market.find(event.instrument, event.venue) if event.instrument else None
+        if book is not None:
+            book.refused(event.reason, event.received_ns)
+            self._dirty.add(book.listing.instrument.name)
+        return [VenueRefused(event.venue, event.instrument, event.reason, event.received_ns)]
 
     def take_dirty(self) -> set[str]:
         """The instruments of which any book has changed since the last call."""

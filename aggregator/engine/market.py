@@ -60,6 +60,9 @@ class Market:
     def instruments(self) -> list[str]:
         return sorted(self._books)
 
+    def find(self, instrument: str, venue: str) -> VenueBook | None:
+        return self._books.get(instrument, {}).get(venue)
+
     def books(self, instrument: str) -> dict[str, VenueBook]:
         """This instrument's books by venue. Raises KeyError for an instrument that is listed nowhere."""
         return self._books[instrument]

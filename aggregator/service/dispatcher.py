@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aggregator.domain.book import Health
-from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted
+from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, VenueRefused
 from aggregator.engine.views import Views
 
 log = logging.getLogger("aggregator.health")
@@ -33,6 +33,8 @@ class Dispatcher:
                 # Not asked from here: the answer's events go to the inbox, which waits for whoever calls this.
                 self._wanted[effect.venue, effect.symbol] = effect.reason
                 self._is_wanted.set()
+            elif isinstance(effect, VenueRefused):
+                self._tell_refusal(effect)
             else:
                 self._tell(effect)
 
@@ -65,3 +67,7 @@ class Dispatcher:
             f": {change.reason}" if change.reason else "",
             extra={"venue": change.venue, "instrument": change.instrument, "health": str(change.after)},
         )
+
+    def _tell_refusal(self, refusal: VenueRefused) -> None:
+        about = f" about {refusal.instrument}" if refusal.instrument else ""
+        log.warning("%s said no%s: %s", refusal.venue, about, refusal.reason, extra={"venue": refusal.venue})

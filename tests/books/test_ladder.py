@@ -147,7 +147,7 @@ class TestCheckNotices:
     def test_prices_out_of_order(self) -> None:
         ladder = Ladder(Side.BUY)
         ladder.apply(levels({10: 1, 11: 1}))
-        assert ladder.best == 11, "which puts them in order"
+        assert ladder.top_prices() == [11, 10], "which puts them in order"
         ladder._prices.reverse()
         with pytest.raises(BrokenInvariant):
             ladder.check()
