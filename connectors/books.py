@@ -14,6 +14,8 @@ from connectors.sequencing import PreviousId, SnapshotOnly, TooOld, UpdateRange,
 
 Numbering = UpdateRange[BookDelta] | PreviousId[BookDelta]
 
+_NEXT = Verdict.NEXT
+
 _WORD = re.compile(r"[\w-]+")
 
 
@@ -59,7 +61,7 @@ class Book:
         """An update that follows id `previous` and ends at id `last`."""
         at = self._numbering.last
         verdict = self._numbering.offer(previous, last, delta)
-        if verdict is Verdict.NEXT:
+        if verdict is _NEXT:
             return [delta]
         if verdict is Verdict.GAP:
             reason = f"gap: an update follows {previous}, but the book is at {at}"

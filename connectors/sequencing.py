@@ -28,6 +28,9 @@ class Verdict(Enum):
     """Something before it was lost. It is held, and so is what follows."""
 
 
+_NEXT = Verdict.NEXT  # once, as Python 3.11 takes long to find a member of an enumeration
+
+
 class TooOld(Exception):
     """The snapshot describes a moment before the first update held; a newer one is needed."""
 
@@ -79,7 +82,7 @@ class _Numbered(Generic[T]):
             self._hold(_Update(previous, last, payload))
             return Verdict.GAP
         self.last = last
-        return Verdict.NEXT
+        return _NEXT
 
     def splice(self, snapshot_id: int) -> list[T]:
         """Start from a snapshot taken outside the stream; returns the held updates to apply after it.

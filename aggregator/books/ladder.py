@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 from aggregator.domain.book import Levels
 from aggregator.domain.errors import BrokenInvariant
 from aggregator.domain.instrument import Side
 
-SORT_ANEW_FROM = 64
-"""From this many prices out of place on, sorting all of them costs less than mending the order one by one."""
+MEND_AT_ONCE_FROM = 128
+"""From this many prices out of place on, one pass over all of them costs less than mending the order one by one."""
 
 
 class Ladder:
@@ -23,10 +23,11 @@ class Ladder:
     one step of a tree in Python. Measured by `make bench`.
     """
 
-    __slots__ = ("_best", "_come", "_gone", "_prices", "_quantities", "side")
+    __slots__ = ("_best", "_come", "_gone", "_is_buy", "_prices", "_quantities", "side")
 
     def __init__(self, side: Side) -> None:
         self.side = side
+        self._is_buy = side is Side.BUY
         self._quantities: dict[int, int] = {}
         self._best: int | None = None
         """None when the side is empty, or when the best level was removed and no one has looked since."""
@@ -61,7 +62,7 @@ class Ladder:
         Says whether any level is now different.
         """
         quantities, come, gone = self._quantities, self._come, self._gone
-        is_buy, best = self.side is Side.BUY, self._best
+        is_buy, best = self._is_buy, self._best
         changed = False
         for price, quantity in zip(levels.prices, levels.quantities):  # noqa: B905 - as long as each other by nature
             before = quantities.get(price, 0)
@@ -94,7 +95,7 @@ class Ladder:
         if excess <= 0:
             return
         prices = self._in_order()
-        worst = slice(excess) if self.side is Side.BUY else slice(depth, None)
+        worst = slice(excess) if self._is_buy else slice(depth, None)
         for price in prices[worst]:
             del self._quantities[price]
         del prices[worst]
@@ -105,9 +106,17 @@ class Ladder:
     def best(self) -> int | None:
         """The best price, or None when the side is empty."""
         if self._best is None and self._quantities:
-            prices = self._in_order()
-            self._best = prices[-1] if self.side is Side.BUY else prices[0]
+            self._best = self._find_best()
         return self._best
+
+    def _find_best(self) -> int:
+        """The first in the order that is not gone, or one that has come and is better. Mends nothing if it can."""
+        come, gone = self._come, self._gone
+        if len(come) + len(gone) > min(MEND_AT_ONCE_FROM, len(self._prices)):
+            self._in_order()
+        if self._is_buy:
+            return max(chain(_first_besides(gone, reversed(self._prices)), come))
+        return min(chain(_first_besides(gone, self._prices), come))
 
     def quantity_at(self, price: int) -> int:
         return self._quantities.get(price, 0)
@@ -120,7 +129,7 @@ class Ladder:
     def top_prices(self, depth: int | None = None) -> list[int]:
         """The best `depth` prices (all of them by default), best first."""
         prices = self._in_order()
-        if self.side is Side.SELL:
+        if not self._is_buy:
             return prices[:depth]
         if depth is None:
             return prices[::-1]
@@ -133,8 +142,10 @@ class Ladder:
 
     def _in_order(self) -> list[int]:
         come, gone = self._come, self._gone
-        if len(come) + len(gone) >= SORT_ANEW_FROM:
-            self._prices = sorted(self._quantities)
+        if len(come) + len(gone) >= MEND_AT_ONCE_FROM:
+            self._prices = [price for price in self._prices if price not in gone]
+            self._prices += sorted(come)
+            self._prices.sort()  # it merges what is sorted already
         else:
             prices = self._prices
             for price in gone:
@@ -150,7 +161,12 @@ class Ladder:
         best = self._best
         if self._in_order() != sorted(self._quantities):
             raise BrokenInvariant(f"{self.side} ladder: its prices and its quantities are not of the same levels")
-        if best is not None and best != (self._prices[-1] if self.side is Side.BUY else self._prices[0]):
+        if best is not None and best != (self._prices[-1] if self._is_buy else self._prices[0]):
             raise BrokenInvariant(f"{self.side} ladder: {best} is said to be its best price")
         if self._prices and (self._prices[0] <= 0 or min(self._quantities.values()) <= 0):
             raise BrokenInvariant(f"{self.side} ladder: a price or a quantity is not positive")
+
+
+def _first_besides(gone: set[int], prices: Iterable[int]) -> Iterator[int]:
+    """The first price that is not gone, if there is one."""
+    return islice((price for price in prices if price not in gone), 1)

@@ -96,12 +96,12 @@ class Splitter:
     def _swept(self, wanted: int) -> Outcome | None:
         """The cheapest levels, if taking them is legal as it is: then nothing can be better. This is most requests."""
         columns, factors = [room.levels for room in self._rooms], [room.factor for room in self._rooms]
-        swept = sweep(columns, factors, wanted)
-        parts = tuple(map(Part, swept.quantities, swept.levels, swept.costs))
+        quantities, levels, costs, filled = sweep(columns, factors, wanted)
+        parts = tuple(map(Part, quantities, levels, costs))
         for room, part, fixed_cost in zip(self._rooms, parts, self._fixed_costs, strict=True):
             if part.quantity and (fixed_cost or not self._is_legal(room, part)):
                 return None
-        return Outcome(parts, swept.filled, sum(swept.costs), sum(swept.costs))
+        return Outcome(parts, filled, sum(costs), sum(costs))
 
     def _is_legal(self, room: Room, part: Part) -> bool:
         return room.is_legal(part.quantity, room.limit_price(room.levels.prices[part.level]), part.cost // room.factor)

@@ -14,7 +14,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import books_contest, churn, consolidated_contest, live_contest, memory, sustained
+from tests.benchmarks import (
+    books_contest,
+    churn,
+    consolidated_contest,
+    live_contest,
+    memory,
+    planner_contest,
+    sustained,
+)
 from tests.benchmarks.contest import Figure
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -22,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "consolidated": consolidated_contest.run,
     "live": live_contest.run,
     "sustained": sustained.run,
+    "planner": planner_contest.run,
     "memory": memory.run,
     "churn": churn.run,
 }

@@ -63,13 +63,12 @@ class LiveServer:
     """The feed's frames, for each of the symbols in turn."""
 
     def __init__(self, feed: Feed, symbols: Sequence[str]) -> None:
-        texts = [
+        self._texts = [
             frame.replace(SYMBOL, symbol).replace(SYMBOL.lower(), symbol.lower())
             for frame in feed.frames
             for symbol in symbols
         ]
-        self._wrapped = [_bytes(text) for text in texts]
-        self._bare = [_bytes(text.partition('"data":')[2][:-1]) for text in texts]
+        self._wire: dict[bool, list[bytes]] = {}
         self._snapshot = feed.snapshot
         self._markets = json.dumps({"symbols": [_market(symbol) for symbol in symbols]})
         self._clients: dict[asyncio.StreamWriter, Client] = {}
@@ -103,7 +102,7 @@ class LiveServer:
     def _answer(self, protocol: ServerProtocol, request: Request, writer: asyncio.StreamWriter) -> Response:
         url = urlsplit(request.path)
         if url.path.startswith(("/ws", "/stream")):
-            self._clients[writer] = Client(writer, self._wrapped if url.path == "/stream" else self._bare)
+            self._clients[writer] = Client(writer, self._frames(is_wrapped=url.path == "/stream"))
             return protocol.accept(request)
         if url.path == "/_play":
             count, rate = (int(parse_qs(url.query)[name][0]) for name in ("frames", "rate"))
@@ -120,6 +119,13 @@ class LiveServer:
         response.headers["Content-Type"] = "application/json"
         return response
 
+    def _frames(self, *, is_wrapped: bool) -> list[bytes]:
+        """As they go over the wire: each in the name of its stream, or without."""
+        if is_wrapped not in self._wire:
+            texts = self._texts if is_wrapped else [text.partition('"data":')[2][:-1] for text in self._texts]
+            self._wire[is_wrapped] = [Frame(Opcode.TEXT, text.encode()).serialize(mask=False) for text in texts]
+        return self._wire[is_wrapped]
+
 
 def _market(symbol: str) -> dict[str, object]:
     return {
@@ -131,11 +137,6 @@ def _market(symbol: str) -> dict[str, object]:
         "permissionSets": [["SPOT"]],
         "filters": FILTERS,
     }
-
-
-def _bytes(text: str) -> bytes:
-    """As it goes over the wire."""
-    return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def _against_sorting(btc: str, times_at_least: float | None) -> Figure:
         f"split {btc} BTC, 4 x 50 levels, against sorting",
         "µs/split",
         1e6 / (CASES * TIMES),
-        lambda: contestant(lambda columns, factors, wanted: sweep(columns, factors, wanted).quantities),
+        lambda: contestant(lambda columns, factors, wanted: sweep(columns, factors, wanted)[0]),
         lambda: contestant(_sorted),
         times_at_least,
     )

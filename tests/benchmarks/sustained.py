@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import NamedTuple
 
+from aggregator.assembly import Service
+from aggregator.books.venue_book import VenueBook
 from tests.benchmarks.contest import Figure
 from tests.benchmarks.live_players import Game, following, play, service_on
 from tests.benchmarks.processes import python
@@ -22,10 +24,13 @@ COINS = ("BTC", "ETH", "XRP", "SOL", "ADA", "DOGE", "TRX", "LTC", "LINK", "AVAX"
 BOOKS = len(VENUES) * len(COINS)
 CHANGES = 40
 
-RATES = (10, 20, 30, 45, 60, 80, 105, 135, 170, 210, 260, 320)
+RATES = (10, 20, 30, 40, 50, 60, 75, 90, 110, 135, 165)
 """Frames a second for each book."""
 
-STEP_S = 2.5
+TRIES = 2
+"""A moment in which the machine was busy with something else is no limit of ours."""
+
+STEP_S = 2
 LAG_AT_MOST_S = 0.25
 """Further behind than this at a step's end, lag is growing."""
 
@@ -39,7 +44,7 @@ class Step(NamedTuple):
 
 
 def run() -> Iterator[Figure]:
-    frames = sum(int(rate * STEP_S) for rate in RATES)
+    frames = sum(RATES) * STEP_S * TRIES
     symbols = [f"{coin}USDT" for coin in COINS]
     with (
         python("tests.benchmarks.live_server", str(CHANGES), str(frames), *symbols) as server,
@@ -63,17 +68,24 @@ async def climb(host: str) -> list[Step]:
     service = service_on(host, VENUES, [f"{coin}/USDT" for coin in COINS])
     async with following(service, BOOKS) as books:
         for rate in RATES:
-            per_venue = int(rate * STEP_S) * len(COINS)
-            goal = sum(book.counters.updates for book in books) + per_venue * len(VENUES)
-            await play(Game(host, rate * len(COINS), per_venue, 0))
-            begin, waiting = perf_counter(), 0
-            while sum(book.counters.updates for book in books) < goal:
-                await asyncio.sleep(0.01)
-                waiting = max(waiting, service.runner.waiting)
-            steps.append(Step(rate, max(perf_counter() - begin - STEP_S, 0), waiting))
-            if steps[-1].lag_s > LAG_AT_MOST_S:
+            for _ in range(TRIES):
+                steps.append(await _step(service, books, host, rate))
+                if steps[-1].lag_s <= LAG_AT_MOST_S:
+                    break
+            else:
                 break
     return steps
+
+
+async def _step(service: Service, books: list[VenueBook], host: str, rate: int) -> Step:
+    frames = rate * STEP_S * len(COINS)
+    goal = sum(book.counters.updates for book in books) + frames * len(VENUES)
+    await play(Game(host, rate * len(COINS), frames, 0))
+    begin, waiting = perf_counter(), 0
+    while sum(book.counters.updates for book in books) < goal:
+        await asyncio.sleep(0.01)
+        waiting = max(waiting, service.runner.waiting)
+    return Step(rate, max(perf_counter() - begin - STEP_S, 0), waiting)
 
 
 if __name__ == "__main__":

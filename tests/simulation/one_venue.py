@@ -105,8 +105,8 @@ class OneVenue:
     """`simulate` makes the venue's simulator, `truth` tells with it what a book should be.
 
     After each batch of events every live book that it touched is compared with the truth at its own id; a book that is
-    wrong fails the test there and then. `listings` are instruments of the venue's file, or rules; the venue does not have
-    the one that is `absent`.
+    wrong fails the test there and then. `listings` are instruments of the venue's file, or rules; the one that is
+    `absent` is unknown to the venue.
     """
 
     def __init__(
