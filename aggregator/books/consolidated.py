@@ -6,10 +6,10 @@ each venue has in it, since whoever routes needs to know whose the quantity is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import repeat
+from itertools import chain, repeat
 
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.book import Levels
@@ -119,20 +119,28 @@ def consolidate(
 
 def merge(side: Side, books: Sequence[VenueBook], depth: int | None, view: View) -> MergedSide:
     """Merge one side. A price among the best N of all venues is among the best N of each that has it."""
-    tops = [_top(book, side, depth, view) for book in books]
-    prices = sorted({price for top in tops for price in top}, reverse=side is Side.BUY)[:depth]
-    columns = [list(map(top.get, prices, repeat(0))) for top in tops]
+    offers = [_offer(book, side, depth, view) for book in books]
+    # What each venue brings is in order already, which the sort makes use of.
+    in_order = sorted(chain.from_iterable(prices for prices, _ in offers), reverse=side is Side.BUY)
+    prices = list(dict.fromkeys(in_order if depth is None else in_order[: 2 * depth]))
+    if depth is not None and len(prices) < depth:
+        prices = list(dict.fromkeys(in_order))  # many prices stand at several venues
+    prices = prices[:depth]
+    columns = [list(map(quantity_at, prices, repeat(0))) for _, quantity_at in offers]
     quantities = list(map(sum, zip(*columns, strict=True)))
     shares = {book.venue: column for book, column in zip(books, columns, strict=True)}
     return MergedSide(side, prices, quantities, shares)
 
 
-def _top(book: VenueBook, side: Side, depth: int | None, view: View) -> dict[int, int]:
-    prices, quantities = book.side(side).top(depth)
-    if view is View.NET:
-        factor = net_factor(side, book.listing.fees.taker)
-        prices = [price * factor for price in prices]
-    return dict(zip(prices, quantities, strict=True))
+def _offer(book: VenueBook, side: Side, depth: int | None, view: View) -> tuple[list[int], Callable[[int, int], int]]:
+    """The venue's best prices in this view, and how to look up the quantity at one, or a default."""
+    ladder = book.side(side)
+    if view is View.GROSS:
+        return ladder.top_prices(depth), ladder.lookup
+    factor = net_factor(side, book.listing.fees.taker)
+    prices, quantities = ladder.top(depth)
+    prices = [price * factor for price in prices]
+    return prices, dict(zip(prices, quantities, strict=True)).get
 
 
 def net_factor(resting: Side, taker_fee: int) -> int:

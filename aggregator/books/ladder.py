@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
 from aggregator.domain.book import Levels
@@ -120,6 +120,11 @@ class Ladder:
 
     def quantity_at(self, price: int) -> int:
         return self._quantities.get(price, 0)
+
+    @property
+    def lookup(self) -> Callable[[int, int], int]:
+        """The quantity at a price, or the default given: for many look-ups before the next change."""
+        return self._quantities.get
 
     def quantities_at(self, prices: Iterable[int]) -> list[int]:
         """The quantity at each price, 0 where there is no level."""

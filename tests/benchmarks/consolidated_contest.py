@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from aggregator.books.consolidated import MergedSide, View, consolidate
@@ -25,14 +26,16 @@ def run() -> Iterator[Figure]:
     books = [_played(Ours(feed, venue)) for feed, venue in zip(feeds, VENUES, strict=True)]
     theirs = [_played(Theirs(feed)) for feed in feeds]
     sides = {name: [list(map(tuple, contestant.book[name])) for contestant in theirs] for name in ("bids", "asks")}
-    yield duel(
-        f"four venues merged to {DEPTH} levels",
-        "µs/merge",
-        1e6 / MERGES,
-        lambda: Run(lambda: _repeat(lambda: _ours(books)), lambda: _our_outcome(books)),
-        lambda: Run(lambda: _repeat(lambda: _theirs(sides)), lambda: _their_outcome(sides)),
-        1.8,
-    )
+    peers = (("the whole books sorted", None, 1.8), (f"their best {DEPTH} levels sorted", DEPTH, None))
+    for peer, depth, target in peers:
+        yield duel(
+            f"four venues merged to {DEPTH} levels: against {peer}",
+            "µs/merge",
+            1e6 / MERGES,
+            lambda: Run(lambda: _repeat(lambda: _ours(books)), lambda: _our_outcome(books)),
+            partial(_sorting, sides, depth),
+            target,
+        )
 
 
 def _played(contestant: Contestant) -> Contestant:
@@ -51,15 +54,20 @@ def _ours(books: list[Ours]) -> Any:
     return consolidate(instrument, [contestant.book for contestant in books], DEPTH, View.GROSS)
 
 
-def _theirs(sides: dict[str, list[Any]]) -> tuple[list[Any], list[Any]]:
-    """What a user of four ccxt books writes: take each one's best levels, sort them, add up those of one price, and
-    remember whose they are. ccxt's books are sorted lists of price and quantity."""
-    return _sorted_levels(sides["bids"], reverse=True), _sorted_levels(sides["asks"], reverse=False)
+def _sorting(sides: dict[str, list[Any]], depth: int | None) -> Run:
+    return Run(lambda: _repeat(lambda: _theirs(sides, depth)), lambda: _their_outcome(sides, depth))
 
 
-def _sorted_levels(books: list[Any], *, reverse: bool) -> list[Any]:
+def _theirs(sides: dict[str, list[Any]], depth: int | None) -> tuple[list[Any], list[Any]]:
+    """What a user of four ccxt books writes: sort the levels of all, add up those of one price, and remember whose they
+    are. Who thinks of it takes no more than each book's best levels. ccxt's books are lists of price and quantity, which
+    stand ready here."""
+    return _sorted_levels(sides["bids"], depth, reverse=True), _sorted_levels(sides["asks"], depth, reverse=False)
+
+
+def _sorted_levels(books: list[Any], depth: int | None, *, reverse: bool) -> list[Any]:
     levels = [
-        (price, quantity, venue) for venue, book in zip(VENUES, books, strict=True) for price, quantity in book[:DEPTH]
+        (price, quantity, venue) for venue, book in zip(VENUES, books, strict=True) for price, quantity in book[:depth]
     ]
     levels.sort(key=lambda level: level[0], reverse=reverse)
     merged: list[Any] = []
@@ -91,7 +99,7 @@ def _exact(instrument: Any, side: MergedSide) -> list[Level]:
     ]
 
 
-def _their_outcome(sides: dict[str, list[Any]]) -> list[list[Level]]:
+def _their_outcome(sides: dict[str, list[Any]], depth: int | None) -> list[list[Level]]:
     """As exact numbers: what was added in binary is added again from its parts."""
     return [
         [
@@ -99,5 +107,5 @@ def _their_outcome(sides: dict[str, list[Any]]) -> list[list[Level]]:
             for price, _, shares in side
             for exact in [{venue: Decimal(repr(share)) for venue, share in shares.items()}]
         ]
-        for side in _theirs(sides)
+        for side in _theirs(sides, depth)
     ]
