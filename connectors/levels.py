@@ -8,9 +8,12 @@ an object per level nor a binary float on the way.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
-import msgspec
 from msgspec import Raw
+from pydantic import TypeAdapter
 
 from aggregator.domain.book import NO_LEVELS, Levels
 from aggregator.domain.errors import FrameRefused, NumberRefused
@@ -24,16 +27,18 @@ _NUMBERS = b"0123456789.+-eE"
 _BLANK = b" \t\r\n"
 _BLANK_BETWEEN = re.compile(rb"[ \t\r\n]*([\[\],])[ \t\r\n]*")
 
-_DIGITS = b"0123456789"
-_DIGITS_AS_ZERO = bytes.maketrans(_DIGITS, b"0" * 10)
-LONGEST = 10**24
-"""Numbers that are longer than this are read, or refused, one by one."""
+_DIGITS_AS_ZERO = bytes.maketrans(b"0123456789", b"0" * 10)
+MOST_DIGITS = 23
+"""Numbers with more digits before the point are read, or refused, one by one."""
 
-_BELOW_ONE, _MARKED = b'"0.', b'"-1'
-"""JSON has no integer that starts with 0, so a number below 1 loses its `0.` and becomes a negative one, as no other
-is: `0.25` is read as -125, and is 125 - 100."""
+_integers: Callable[[bytes], list[int]] = TypeAdapter(list[int]).validator.validate_json
+"""A JSON list of quoted integers; these may have leading zeros, as no JSON integer has. In two thirds of the time that
+`int` of one after another takes."""
 
-_integers = msgspec.json.Decoder(list[int])
+_FIRST_LEVEL = re.compile(rb'"\d+\.(\d+)","\d+\.(\d+)"')
+
+_SHORT = 512
+"""Up to this length texts have so few layouts that most were met before; longer ones hardly ever repeat one."""
 
 
 def read_levels(raw: Raw, listing: Listing, columns: int = 2) -> Levels:
@@ -84,67 +89,66 @@ class EvenLevels:
     integers. That they are so written is checked for every frame; one that is not is read number by number.
     """
 
-    __slots__ = ("_listing", "_price_end", "_price_unit", "_quantity_end", "_quantity_one", "_quantity_unit")
+    __slots__ = ("_listing",)
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        self._price_end = self._quantity_end = b"?"
-        """How numbers end, with all digits as 0: `.00","` and `.00000000"]`. At first like no number."""
-        self._price_unit = self._quantity_unit = self._quantity_one = 1
-        """What makes them integers on the instrument's scale, and what a quantity of 1 is before that."""
 
     def read(self, bids: Raw, asks: Raw) -> tuple[Levels, Levels]:
         """Raises as `read_levels` does."""
-        bid_text, ask_text = bytes(bids), bytes(asks)
-        bid_count = bid_text.count(b"[") - 1
-        if bid_text == b"[]":
-            text = ask_text
-        elif ask_text == b"[]":
-            text = bid_text
-        else:
-            text = bid_text[:-1] + b"," + ask_text[1:]
-        numbers = self._integers(text)
-        if numbers is None:
+        text = b",".join((bids, asks))
+        # The layout is the same whatever the digits are, so the one of a short text was mostly met before.
+        layout = _layout(text) if len(text) > _SHORT else _known_layout(text.translate(_DIGITS_AS_ZERO))
+        columns = _columns(text, layout, self._listing.instrument) if layout is not None else None
+        if layout is None or columns is None:
             return read_levels(bids, self._listing), read_levels(asks, self._listing)
-        prices, unit = numbers[::2], self._price_unit
-        if unit != 1:
-            prices = [price * unit for price in prices]
-        one, unit = self._quantity_one, self._quantity_unit
-        quantities = [(number if number >= 0 else -number - one) * unit for number in numbers[1::2]]
-        return Levels(prices[:bid_count], quantities[:bid_count]), Levels(prices[bid_count:], quantities[bid_count:])
+        (prices, quantities), middle = columns, layout.bids
+        return Levels(prices[:middle], quantities[:middle]), Levels(prices[middle:], quantities[middle:])
 
-    def _integers(self, text: bytes) -> list[int] | None:
-        """Price and quantity of each level in turn, without their points; None when they are not evenly written.
 
-        Prices below 1 are not read here, so that none of them is 0 and only quantities are ever marked.
-        """
-        count = text.count(b"[") - 1
-        if count < 1 or text.translate(None, _DIGITS) != b"[" + (b'[".","."],' * count)[:-1] + b"]":
-            return None
-        zeroed = text.translate(_DIGITS_AS_ZERO)
-        if zeroed.count(self._price_end) != count or zeroed.count(self._quantity_end) != count:
-            self._learn(zeroed)
-            if zeroed.count(self._price_end) != count or zeroed.count(self._quantity_end) != count:
-                return None
-        if b'["0' in text:
-            return None
-        try:
-            numbers = _integers.decode(b"[" + text.replace(_BELOW_ONE, _MARKED).translate(None, b'".[]') + b"]")
-        except msgspec.MsgspecError:
-            return None  # a number that is no JSON integer, such as `00.5`
-        return numbers if max(numbers) < LONGEST else None
+class _Layout(NamedTuple):
+    """How even levels are laid out: how many of them are bids, the rest being asks."""
 
-    def _learn(self, zeroed: bytes) -> None:
-        """Take the first level as the pattern of all."""
-        instrument = self._listing.instrument
-        price, _, rest = zeroed.partition(b'","')
-        quantity = rest.partition(b'"]')[0]
-        price_decimals, quantity_decimals = len(price.partition(b".")[2]), len(quantity.partition(b".")[2])
-        price_shift = instrument.price_decimals - price_decimals
-        quantity_shift = instrument.quantity_decimals - quantity_decimals
-        if price_decimals and quantity_decimals and price_shift >= 0 and quantity_shift >= 0:
-            self._price_end = b"." + b"0" * price_decimals + b'","'
-            self._price_unit = POWERS[price_shift]
-            self._quantity_end = b"." + b"0" * quantity_decimals + b'"]'
-            self._quantity_unit = POWERS[quantity_shift]
-            self._quantity_one = POWERS[quantity_decimals]
+    bids: int
+    price_decimals: int
+    quantity_decimals: int
+
+
+def _layout(text: bytes) -> _Layout | None:
+    """The layout of two sides with a comma between; None unless all of it is even levels."""
+    first = _FIRST_LEVEL.search(text)
+    if first is None:
+        return None
+    decimals = len(first[1]), len(first[2])
+    sides = _even_sides(*decimals).fullmatch(text)
+    return _Layout(sides[1].count(b"[") - 1, *decimals) if sides is not None else None
+
+
+_known_layout = lru_cache(maxsize=256)(_layout)
+
+
+@lru_cache(maxsize=64)
+def _even_sides(price_decimals: int, quantity_decimals: int) -> re.Pattern[bytes]:
+    """Nothing in it backtracks, so that what is no such text is known for it in one pass."""
+    number = rb'"\d{1,%d}+\.\d{%d}"'
+    level = rb"\[%b,%b\]" % (number % (MOST_DIGITS, price_decimals), number % (MOST_DIGITS, quantity_decimals))
+    side = rb"\[(?:%b(?:,%b)*+)?+\]" % (level, level)
+    return re.compile(rb"(%b),%b" % (side, side))
+
+
+def _columns(text: bytes, layout: _Layout, instrument: Instrument) -> tuple[list[int], list[int]] | None:
+    """Prices and quantities on the instrument's scale. None when that is too coarse, or when a price is 0."""
+    price_shift = instrument.price_decimals - layout.price_decimals
+    quantity_shift = instrument.quantity_decimals - layout.quantity_decimals
+    if price_shift < 0 or quantity_shift < 0:
+        return None
+    numbers = _integers(b"[%b]" % text.translate(None, b"[].").strip(b","))
+    unit = POWERS[price_shift]
+    if price_shift == quantity_shift:
+        numbers = [number * unit for number in numbers]
+        prices, quantities = numbers[::2], numbers[1::2]
+    else:
+        prices = [price * unit for price in numbers[::2]]
+        unit = POWERS[quantity_shift]
+        quantities = [quantity * unit for quantity in numbers[1::2]]
+    return (prices, quantities) if 0 not in prices else None

@@ -7,9 +7,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
 
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="../shared is absent: it holds the recorded traffic"
-)
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is absent: it holds the recorded traffic")
 
 
 def shared(*parts: str) -> Path:

@@ -175,9 +175,7 @@ def no_cycle(root: Path) -> Iterator[str]:
 
     graph = {
         module.name: {
-            known
-            for found in module.imports()
-            if (known := module_named(found.target)) and known != module.name
+            known for found in module.imports() if (known := module_named(found.target)) and known != module.name
         }
         for module in modules(root)
     }
@@ -218,9 +216,7 @@ def venues_are_independent(root: Path) -> Iterator[str]:
             top, _, rest = found.target.partition(".")
             other = rest.partition(".")[0]
             if top == "connectors" and other in venues and other != own:
-                yield module.fault(
-                    found.line, f"imports {found.target} from the folder of a venue not its own"
-                )
+                yield module.fault(found.line, f"imports {found.target} from the folder of a venue not its own")
 
 
 def domain_needs_only_the_standard_library(root: Path) -> Iterator[str]:

@@ -45,9 +45,7 @@ SOUND = {
         "    if isinstance(text, float):  # not money: a float is refused here\n"
         "        raise TypeError\n"
     ),
-    "aggregator/books/ladder.py": (
-        "from aggregator.domain import numbers\nfrom aggregator.books.rates import rate\n"
-    ),
+    "aggregator/books/ladder.py": ("from aggregator.domain import numbers\nfrom aggregator.books.rates import rate\n"),
     "aggregator/books/rates.py": "def rate(child):\n    return child.open()\n",
     "aggregator/service/clock.py": "import asyncio, time\nfrom aggregator.engine import engine\n",
     "aggregator/records/reports.py": "import pandas\n",
@@ -205,9 +203,7 @@ VIOLATIONS: list[tuple[Rule, dict[str, str], str]] = [
     VIOLATIONS,
     ids=[f"{name_of(rule)}-{number}" for number, (rule, _, _) in enumerate(VIOLATIONS)],
 )
-def test_a_planted_violation_is_found(
-    rule: Rule, sources: dict[str, str], named: str, tmp_path: Path
-) -> None:
+def test_a_planted_violation_is_found(rule: Rule, sources: dict[str, str], named: str, tmp_path: Path) -> None:
     faults = list(rule(plant(tmp_path, sources)))
     assert len(faults) == 1
     assert named in faults[0]

@@ -10,17 +10,13 @@ import pytest
 from tests.paths import REPOSITORY
 
 # Written so that these lines do not match themselves.
-INDEX_URL = re.compile(
-    r"index[-_]url[\s=\"']+\w+:|find[-_]links[\s=\"']+\S|:/{2}\S*/simple\b|:/{2}registry\."
-)
+INDEX_URL = re.compile(r"index[-_]url[\s=\"']+\w+:|find[-_]links[\s=\"']+\S|:/{2}\S*/simple\b|:/{2}registry\.")
 MACHINE_PATH = re.compile(r"(?<![\w.-])/(?:work|root|home)/\S")
 
 
 def tracked_files() -> list[Path]:
     def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], cwd=REPOSITORY, check=True, capture_output=True, text=True
-        ).stdout
+        return subprocess.run(["git", *arguments], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
 
     try:
         top = Path(git("rev-parse", "--show-toplevel").strip())
@@ -61,9 +57,7 @@ def test_constraints_are_exact_hashed_and_name_no_host() -> None:
     entries = re.split(r"\n(?=\S)", text.strip())
     assert len(entries) > 1
     for entry in entries:
-        assert re.match(r"[\w.-]+==[\w.]+ .*?--hash=sha256:[0-9a-f]{64}", entry, re.DOTALL), (
-            entry.splitlines()[0]
-        )
+        assert re.match(r"[\w.-]+==[\w.]+ .*?--hash=sha256:[0-9a-f]{64}", entry, re.DOTALL), entry.splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def _sorting(sides: dict[str, list[Any]], depth: int | None) -> Run:
 
 def _theirs(sides: dict[str, list[Any]], depth: int | None) -> tuple[list[Any], list[Any]]:
     """What a user of four ccxt books writes: sort the levels of all, add up those of one price, and remember whose they
-    are. Who thinks of it takes no more than each book's best levels. ccxt's books are lists of price and quantity, which
-    stand ready here."""
+    are. Who thinks of it takes no more than each book's best levels. ccxt's books are lists of price and quantity, and
+    stand ready."""
     return _sorted_levels(sides["bids"], depth, reverse=True), _sorted_levels(sides["asks"], depth, reverse=False)
 
 

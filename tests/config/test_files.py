@@ -67,8 +67,11 @@ def test_scales_are_overridden_or_follow_from_the_finest_listing():
         name: (instrument.price_decimals, instrument.quantity_decimals)
         for name, instrument in configuration.instruments.items()
     }
-    expected = {"BTC/USDT": (PRICE_DECIMALS, 15), "SOL/USDT": (4, QUANTITY_DECIMALS), "ETH/USDT": (20, QUANTITY_DECIMALS)}
-    assert scales == expected
+    assert scales == {
+        "BTC/USDT": (PRICE_DECIMALS, 15),
+        "SOL/USDT": (4, QUANTITY_DECIMALS),
+        "ETH/USDT": (20, QUANTITY_DECIMALS),
+    }
     assert configuration.instrument("SOL/USDT").price_decimals == 4
     assert configuration.instrument("XRP/USDT").quote == "USDT"
     assert configuration.instrument("XRPUSDT").quote == ""
