@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -50,13 +51,19 @@ def main() -> int:
         figures += BENCHMARKS[name]()
     Console(width=140).print(_table(figures))
     if options.json:
-        options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=2))
+        report = {"machine": _machine(), "figures": [{**asdict(figure), "times": figure.times} for figure in figures]}
+        options.json.write_text(json.dumps(report, indent=2))
     return 0 if all(figure.is_met for figure in figures) else 1
 
 
+def _machine() -> str:
+    versions = f"Python {platform.python_version()}, ccxt {metadata.version('ccxt')}"
+    return f"{versions}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
 def _table(figures: list[Figure]) -> Table:
-    machine = f"Python {platform.python_version()}, ccxt {metadata.version('ccxt')}, medians of interleaved rounds"
-    table = Table(title=machine, title_justify="left", box=None, pad_edge=False)
+    title = f"{_machine()}; medians of interleaved rounds"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("case")
     for head in ("ours", "theirs", "times better", "target"):
         table.add_column(head, justify="right")

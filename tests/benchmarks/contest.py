@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 ROUNDS = 7
 """The middle one counts. Odd, so that it is one that was run."""
@@ -57,8 +57,9 @@ class Figure:
 
 
 def race(contestants: Mapping[str, Callable[[], Run]], rounds: int = ROUNDS) -> dict[str, float]:
-    """Each contestant's median time in seconds. They take turns, so that a slow moment of the machine falls
-    on all. The collector runs as in production, but finds only what the work itself left.
+    """Each contestant's median time in seconds, of the processor: what else runs on the machine does not count.
+    They take turns, so that a slow moment of it falls on all. The collector runs as in production, but finds only
+    what the work itself left.
 
     Raises OutcomesDiffer when two contestants end a round with different outcomes.
     """
@@ -69,9 +70,9 @@ def race(contestants: Mapping[str, Callable[[], Run]], rounds: int = ROUNDS) -> 
             run = prepare()
             gc.collect()
             gc.freeze()
-            begin = perf_counter()
+            begin = process_time()
             run.work()
-            seconds[name].append(perf_counter() - begin)
+            seconds[name].append(process_time() - begin)
             gc.unfreeze()
             outcomes[name] = run.outcome()
         _require_same(outcomes)

@@ -278,9 +278,11 @@ class TestALevel:
         assert follow.objects_of(follow.update(40)) == follow.objects_of(follow.update(2)) < 12
 
     def test_costs_no_call_of_its_own_to_read(self) -> None:
-        """Row 6: where a venue writes its levels evenly, forty of them take no more calls than two."""
+        """Row 6: where a venue writes its levels evenly, sixty of them take no more calls than forty, and a message of
+        two takes fewer, since how it is laid out was met before."""
         follow = Followed("Binance")
-        assert follow.calls_for(follow.update(40)) == follow.calls_for(follow.update(2)) < 60
+        calls = [follow.calls_for(follow.update(levels)) for levels in (2, 40, 60)]
+        assert calls[0] <= calls[1] == calls[2] < 60
 
 
 class Followed:
