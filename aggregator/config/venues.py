@@ -49,6 +49,8 @@ class Endpoints(Section):
     """The websocket of public market data, ws:// or wss://. Required unless the venue is defunct."""
     feed: StreamAddress | None = None
     """A second websocket, for a venue that sends incremental books from an address of their own."""
+    private: StreamAddress | None = None
+    """The websocket that tells of the account's own orders, ws:// or wss://."""
     rest: RestAddress | None = None
     """The root of the venue's HTTP interface, http:// or https://: snapshots, the market list, orders."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aggregator.domain.book import Health
+from aggregator.domain.order import ChildTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +39,76 @@ class VenueRefused:
     at_ns: int
 
 
-Effect = HealthChanged | ResyncWanted | VenueRefused
+@dataclass(frozen=True, slots=True)
+class PlaceChild:
+    """Send this order to its venue, once."""
+
+    terms: ChildTerms
+
+
+@dataclass(frozen=True, slots=True)
+class CancelChild:
+    """`venue_order_id` is empty while it is not known."""
+
+    terms: ChildTerms
+    venue_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskChild:
+    """Ask the venue what became of this order, by our id. `sent_ns` is when it left."""
+
+    terms: ChildTerms
+    venue_order_id: str
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskFills:
+    """Ask the venue for the fills of this order. `sent_ns` is when it left."""
+
+    terms: ChildTerms
+    venue_order_id: str
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskAccount:
+    """Ask the venue for the account's balances, and for its open orders."""
+
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """The answer to a client's request. `code` is empty when it was taken on, and names the refusal otherwise;
+    `order_ids` are the parent orders that it is about."""
+
+    order_ids: tuple[str, ...] = ()
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParentChanged:
+    """For watchers: this parent order is not as it was."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something contradicts what is known, or a person should look at it. `code` is stable."""
+
+    code: str
+    text: str
+    venue: str = ""
+    order_id: str = ""
+
+
+OrderRequest = PlaceChild | CancelChild | AskChild | AskFills | AskAccount
+"""What a venue is asked. It leaves only after the event that caused it is on disk."""
+
+OrderEffect = OrderRequest | RequestAnswered | ParentChanged | Alarm
+Effect = HealthChanged | ResyncWanted | VenueRefused | OrderEffect
 """What may come out of `Engine.apply`."""

@@ -35,7 +35,7 @@ class Dispatcher:
                 self._is_wanted.set()
             elif isinstance(effect, VenueRefused):
                 self._tell_refusal(effect)
-            else:
+            elif isinstance(effect, HealthChanged):
                 self._tell(effect)
 
     async def run(self) -> None:

@@ -13,11 +13,13 @@ from typing import NamedTuple, Protocol
 
 class Push(NamedTuple):
     """A frame for one client: text, or bytes for a binary frame. `symbol` is the book that it is about, in
-    the venue's spelling, when it is about one: faults are aimed by it."""
+    the venue's spelling, when it is about one, and `is_private` says that it tells of the account's orders:
+    faults are aimed by them."""
 
     client: int
     frame: str | bytes
     symbol: str = ""
+    is_private: bool = False
 
 
 class Ping(NamedTuple):
@@ -47,6 +49,8 @@ class HttpRequest(NamedTuple):
 
 
 class HttpReply(NamedTuple):
+    """A `status` of 0 is no reply at all: the connection ends without one."""
+
     status: int
     body: bytes
     headers: Mapping[str, str] = {}
@@ -70,6 +74,10 @@ class SimulatedVenue(Protocol):
     def disconnected(self, client: int, now_ns: int) -> None: ...
 
     def requested(self, request: HttpRequest, now_ns: int) -> HttpReply: ...
+
+    def places_order(self, request: HttpRequest) -> bool:
+        """Whether this request is one to place an order: faults are aimed by it."""
+        ...
 
     def woken(self, now_ns: int) -> list[Outgoing]: ...
 
