@@ -6,6 +6,9 @@ AggregatorError
 ├── ConfigurationRefused    files that must not be used; every fault is listed, nothing of them was applied
 ├── CaptureRefused          a recording that cannot be read at all; a bad line inside one is only reported
 ├── VenueDefunct            a venue that may be replayed but never connected to
+├── DocumentRefused         a stored document that is not what its kind says; what is built on it must not be used
+├── JournalRefused          a journal that must not be opened; nothing of it was changed
+├── JournalFailed           what was asked is not on disk, and nothing later will be: no order may leave any more
 └── BrokenInvariant         a structure contradicts itself: a defect of ours, never a venue's; do not go on
 """
 
@@ -50,6 +53,19 @@ class CaptureRefused(AggregatorError):
 
 class VenueDefunct(AggregatorError):
     """The venue has ceased to exist; only its recordings can be played."""
+
+
+class DocumentRefused(AggregatorError, ValueError):
+    """A document that does not say what its kind of record needs, or says more."""
+
+
+class JournalRefused(AggregatorError):
+    """A file that is no journal of a format we read, cannot be read or written, or is in use by another service."""
+
+
+class JournalFailed(AggregatorError):
+    """The journal could not be written. Whatever waited for it has not happened as far as anyone outside may know;
+    what was told before is on disk, and a new start goes on from there."""
 
 
 class BrokenInvariant(AggregatorError, AssertionError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from aggregator.domain.errors import BrokenInvariant
 
 
 class ChildState(StrEnum):
@@ -104,9 +103,7 @@ def moved(state: ChildState, word: Word) -> ChildState | None:
 
 def ending(filled: int, quantity: int) -> ChildState:
     """How a child that has ended at its venue is called."""
-    if filled > quantity:
-        raise BrokenInvariant(f"{filled} of {quantity} filled")
-    if filled == quantity:
+    if filled >= quantity:
         return ChildState.FILLED
     return ChildState.PARTLY_FILLED if filled else ChildState.UNFILLED
 

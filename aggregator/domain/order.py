@@ -190,7 +190,6 @@ class ParentOrder:
     notional: Notional = 0
     fees: dict[str, Money] = field(default_factory=dict)
     rounds: int = 0
-    is_amending: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
 
 from aggregator.books.venue_book import VenueBook
 
@@ -18,3 +21,9 @@ def book_sha256(book: VenueBook) -> str:
         for price, quantity in zip(*ladder.top(), strict=True):
             digest.update(f"{letter}|{instrument.show_price(price)}|{instrument.show_quantity(quantity)}\n".encode())
     return digest.hexdigest()
+
+
+def orders_sha256(document: Mapping[str, Any]) -> str:
+    """SHA-256 over a state document as canonical JSON: keys sorted, nothing between the tokens, texts as UTF-8."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

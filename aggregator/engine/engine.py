@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast, get_args
 
 from aggregator.books.venue_book import Freshness, VenueBook
 from aggregator.domain.book import Health
 from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, VenueRefused
 from aggregator.domain.events import ClockMeasured, Event, FrameRejected, Refused, Tick
+from aggregator.domain.instrument import Instrument
+from aggregator.domain.order_events import OrderEvent
+from aggregator.domain.plan import RoutingPolicy
 from aggregator.engine.market import Market
+from aggregator.engine.orders import Orders
+from aggregator.engine.sight import MarketSight, RecordedSight
+from aggregator.routing.record import Seen
 
 NO_EFFECTS: Sequence[Effect] = ()
 RESYNC_EVERY_NS = 5_000_000_000
@@ -16,12 +23,26 @@ RESYNC_EVERY_NS = 5_000_000_000
 
 ALWAYS_FRESH = Freshness()
 
+ORDER_EVENTS: frozenset[type] = frozenset(get_args(OrderEvent))
+
+
+def plain_policy(instrument: Instrument) -> RoutingPolicy:
+    """Every venue may be routed to, within what the venue itself allows."""
+    return RoutingPolicy()
+
 
 class Engine:
-    """`freshness` tells for each venue how long the clocks of its books may stand."""
+    """`freshness` tells for each venue how long the clocks of its books may stand, `policy_of` how an instrument is
+    routed."""
 
-    def __init__(self, freshness: Mapping[str, Freshness] | None = None, market: Market | None = None) -> None:
+    def __init__(
+        self,
+        freshness: Mapping[str, Freshness] | None = None,
+        market: Market | None = None,
+        policy_of: Callable[[Instrument], RoutingPolicy] = plain_policy,
+    ) -> None:
         self.market = market or Market()
+        self.orders = Orders(MarketSight(self.market, policy_of))
         self.now_ns = 0
         self.rejected_frames: dict[str, int] = {}
         self.clock_offset_ns: dict[str, int] = {}
@@ -29,7 +50,25 @@ class Engine:
         self._dirty: set[str] = set()
         self._resync_asked_ns: dict[tuple[str, str], int] = {}
 
-    def apply(self, event: Event) -> Sequence[Effect]:
+    def apply(self, event: Event | OrderEvent) -> Sequence[Effect]:
+        if type(event) in ORDER_EVENTS:
+            return self.orders.apply(cast(OrderEvent, event))
+        return self._apply_to_market(cast(Event, event))
+
+    def take_seen(self) -> list[Seen]:
+        """What the order side looked at since the last call: it is journaled with the event that made it look."""
+        return self.orders.take_seen()
+
+    def replay(self, event: OrderEvent, seen: Sequence[Seen]) -> Sequence[Effect]:
+        """Apply an event of the past, seeing what was seen then; what it caused has left long ago."""
+        live, self.orders.sight = self.orders.sight, RecordedSight(seen)
+        try:
+            return self.orders.apply(event)
+        finally:
+            self.orders.sight = live
+            self.orders.take_seen()
+
+    def _apply_to_market(self, event: Event) -> Sequence[Effect]:
         if isinstance(event, Tick):
             return self._tick(event.now_ns)
         if isinstance(event, ClockMeasured):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from aggregator.domain.book import Levels
-from aggregator.domain.instrument import Fees, Instrument, Listing, Side
+from aggregator.domain.instrument import Fees, Instrument, Instruments, Listing, Side
 from aggregator.domain.numbers import RATE_DECIMALS, format_decimal, parse_decimal
 from aggregator.domain.plan import (
     NET_DECIMALS,
@@ -24,6 +24,28 @@ from aggregator.domain.plan import (
 )
 
 Document = Mapping[str, Any]
+
+
+class Seen(NamedTuple):
+    """One look at the market: what was asked for, the depth that was there, the policy, and the mid price of all live
+    books, None without one. What is decided from it can be decided again."""
+
+    request: RouteRequest
+    venues: tuple[VenueDepth, ...]
+    policy: RoutingPolicy
+    mid: int | None
+
+    def to_document(self) -> dict[str, Any]:
+        instrument = self.request.instrument
+        mid = None if self.mid is None else instrument.show_price(self.mid)
+        return {**stored(self.request, self.venues, self.policy), "mid": mid}
+
+    @classmethod
+    def from_document(cls, document: Document, instruments: Instruments) -> Seen:
+        """Raises as `restored` does."""
+        request, venues, policy = restored(document, instruments)
+        mid = document["mid"]
+        return cls(request, venues, policy, None if mid is None else request.instrument.price(mid))
 
 
 def fingerprint(side: Side, venues: Iterable[VenueDepth]) -> str:
@@ -67,13 +89,16 @@ def stored(request: RouteRequest, venues: Iterable[VenueDepth], policy: RoutingP
     }
 
 
-def restored(document: Document) -> tuple[RouteRequest, tuple[VenueDepth, ...], RoutingPolicy]:
-    """The arguments of the plan that was stored. Raises KeyError or ValueError for a document of another make."""
-    request = _request(document["request"])
+def restored(
+    document: Document, instruments: Instruments | None = None
+) -> tuple[RouteRequest, tuple[VenueDepth, ...], RoutingPolicy]:
+    """The arguments of the plan that was stored, on the scales that `instruments` has now; without it, on those of
+    then. Raises KeyError or ValueError for a document of another make."""
+    request = _request(document["request"], instruments)
     policy = document["policy"]
     return (
         request,
-        tuple(map(_depth, document["venues"])),
+        tuple(_depth(venue, instruments) for venue in document["venues"]),
         RoutingPolicy(
             terms={venue: _terms(terms, request.instrument) for venue, terms in policy["terms"].items()},
             other_terms=_terms(policy["other_terms"], request.instrument),
@@ -94,6 +119,16 @@ def _stored_instrument(instrument: Instrument) -> dict[str, Any]:
     }
 
 
+def _instrument(document: Document, instruments: Instruments | None) -> Instrument:
+    if instruments is None:
+        return Instrument(**document)
+    if not document["quote"]:
+        return instruments.named(document["name"])
+    return instruments.get(
+        document["base"], document["quote"], document["price_decimals"], document["quantity_decimals"]
+    )
+
+
 def _stored_request(request: RouteRequest) -> dict[str, Any]:
     instrument = request.instrument
     return {
@@ -107,8 +142,8 @@ def _stored_request(request: RouteRequest) -> dict[str, Any]:
     }
 
 
-def _request(document: Document) -> RouteRequest:
-    instrument = Instrument(**document["instrument"])
+def _request(document: Document, instruments: Instruments | None) -> RouteRequest:
+    instrument = _instrument(document["instrument"], instruments)
     quantity, notional, limit = document["quantity"], document["notional"], document["limit_price"]
     return RouteRequest(
         instrument=instrument,
@@ -159,8 +194,8 @@ def _stored_depth(depth: VenueDepth) -> dict[str, Any]:
     }
 
 
-def _depth(document: Document) -> VenueDepth:
-    instrument = Instrument(**document["instrument"])
+def _depth(document: Document, instruments: Instruments | None) -> VenueDepth:
+    instrument = _instrument(document["instrument"], instruments)
     price, quantity, notional = instrument.price, instrument.quantity, instrument.notional
     rate, holdings, rows = document["rate"], document["holdings"], document["levels"]
     return VenueDepth(

@@ -7,21 +7,49 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aggregator.domain.book import Health
-from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, VenueRefused
+from aggregator.domain.effects import (
+    Alarm,
+    AskAccount,
+    AskChild,
+    AskFills,
+    CancelChild,
+    Effect,
+    HealthChanged,
+    OrderRequest,
+    PlaceChild,
+    ResyncWanted,
+    VenueRefused,
+)
 from aggregator.engine.views import Views
 
 log = logging.getLogger("aggregator.health")
+orders_log = logging.getLogger("aggregator.orders")
+
+Submit = Callable[[OrderRequest], Awaitable[None]]
+"""Hands a request about orders to its venue."""
 
 Resync = Callable[[str, str], Awaitable[None]]
 """Asks a venue for one symbol anew, for a reason."""
 
 
 class Dispatcher:
-    """`resyncs` holds, per venue, how one of its books is asked for anew."""
+    """`resyncs` holds, per venue, how one of its books is asked for anew, and `submits` how an account there is asked
+    for something. A request about orders waits only for those before it at the same venue; how many there can be is
+    bounded by the open children."""
 
-    def __init__(self, views: Views, resyncs: Mapping[str, Resync], rate_per_second: int) -> None:
+    def __init__(
+        self,
+        views: Views,
+        resyncs: Mapping[str, Resync],
+        rate_per_second: int,
+        submits: Mapping[str, Submit] | None = None,
+    ) -> None:
         self._views = views
         self._resyncs = resyncs
+        self._submits = submits or {}
+        self._requests: dict[str, asyncio.Queue[OrderRequest]] = {venue: asyncio.Queue() for venue in self._submits}
+        self.alarms: dict[str, int] = {}
+        """How often each kind was raised."""
         self._pause_s = 1 / rate_per_second
         self._wanted: dict[tuple[str, str], str] = {}
         self._is_wanted = asyncio.Event()
@@ -37,16 +65,26 @@ class Dispatcher:
                 self._tell_refusal(effect)
             elif isinstance(effect, HealthChanged):
                 self._tell(effect)
+            elif isinstance(effect, Alarm):
+                self._tell_alarm(effect)
+            elif isinstance(effect, PlaceChild | CancelChild | AskChild | AskFills | AskAccount):
+                self._requests[venue_of(effect)].put_nowait(effect)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._refresh())
+            for venue in self._requests:
+                tasks.create_task(self._submit(venue))
             while True:
                 await self._is_wanted.wait()
                 self._is_wanted.clear()
                 wanted, self._wanted = self._wanted, {}
                 for (venue, symbol), reason in wanted.items():
                     await self._resyncs[venue](symbol, reason)
+
+    async def _submit(self, venue: str) -> None:
+        while True:
+            await self._submits[venue](await self._requests[venue].get())
 
     async def _refresh(self) -> None:
         while True:
@@ -68,6 +106,15 @@ class Dispatcher:
             extra={"venue": change.venue, "instrument": change.instrument, "health": str(change.after)},
         )
 
+    def _tell_alarm(self, alarm: Alarm) -> None:
+        self.alarms[alarm.code] = self.alarms.get(alarm.code, 0) + 1
+        extra = {"venue": alarm.venue, "order_id": alarm.order_id, "code": alarm.code}
+        orders_log.error("%s: %s", alarm.code, alarm.text, extra=extra)
+
     def _tell_refusal(self, refusal: VenueRefused) -> None:
         about = f" about {refusal.instrument}" if refusal.instrument else ""
         log.warning("%s said no%s: %s", refusal.venue, about, refusal.reason, extra={"venue": refusal.venue})
+
+
+def venue_of(request: OrderRequest) -> str:
+    return request.venue if isinstance(request, AskAccount) else request.terms.venue
