@@ -7,15 +7,16 @@ that no book is ever without a socket that continues it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aggregator.domain.events import BookDelta, BookLost, BookSnapshot, BookUnchanged, MarketEvent, Trade
 from connectors.contract import Fetch, Habits, Reply, Send
 from connectors.pacing import SECOND, Backoff
 from connectors.session import Session
+from connectors.sockets import Connect, Hangup, Socket, SocketAction, Transmit
+
+__all__ = ["Action", "Connect", "Connection", "Get", "Hangup", "Transmit"]
 
 HANDOVER_NS = 60 * SECOND
 """After this long a replacement takes over even the books of which it has no snapshot yet."""
@@ -26,21 +27,6 @@ PROVEN_NS = 30 * SECOND
 BOOK_EVENTS = (BookDelta, BookSnapshot, BookLost, BookUnchanged, Trade)
 
 
-class Connect(NamedTuple):
-    socket: int
-    url: str
-
-
-class Transmit(NamedTuple):
-    socket: int
-    text: str
-
-
-class Hangup(NamedTuple):
-    socket: int
-    reason: str
-
-
 class Get(NamedTuple):
     """A REST request on behalf of a socket's session."""
 
@@ -48,18 +34,17 @@ class Get(NamedTuple):
     fetch: Fetch
 
 
-Action = Connect | Transmit | Hangup | Get
+Action = SocketAction | Get
 
 
-@dataclass(slots=True)
-class _Socket:
-    session: Session
-    opened_ns: int = 0
-    """0 until it stands."""
-    heard_ns: int = 0
-    sent_ns: int = 0
-    kept_alive_ns: int = 0
-    to_send: deque[str] = field(default_factory=deque)
+class _Socket(Socket):
+    """With the session that it carries."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, habits: Habits, session: Session) -> None:
+        super().__init__(habits)
+        self.session = session
 
 
 class Connection:
@@ -93,7 +78,7 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        return self._current is not None and self._sockets[self._current].opened_ns > 0
+        return self._current is not None and self._sockets[self._current].is_open
 
     @property
     def has_actions(self) -> bool:
@@ -119,7 +104,7 @@ class Connection:
 
     def opened(self, socket: int, now_ns: int) -> Sequence[MarketEvent]:
         state = self._sockets[socket]
-        state.opened_ns = state.heard_ns = state.kept_alive_ns = now_ns
+        state.opened(now_ns)
         return self._pass_on(socket, state.session.opened(now_ns), now_ns)
 
     def received(self, socket: int, frame: str | bytes, now_ns: int) -> Sequence[MarketEvent]:
@@ -158,7 +143,7 @@ class Connection:
         self._connect_if_due(now_ns)
         events: list[MarketEvent] = []
         for socket, state in list(self._sockets.items()):
-            if state.opened_ns:
+            if state.is_open:
                 events += self._tend(socket, state, now_ns)
         return events
 
@@ -171,13 +156,11 @@ class Connection:
 
     def _tend(self, socket: int, state: _Socket, now_ns: int) -> Sequence[MarketEvent]:
         """What time alone brings about on an open socket."""
-        habits = self._habits
-        if habits.silence_ns and now_ns - state.heard_ns >= habits.silence_ns:
-            return self._end(socket, f"nothing was heard for {habits.silence_ns // SECOND} s", now_ns)
-        if habits.keepalive and now_ns - state.kept_alive_ns >= habits.keepalive_ns:
-            state.kept_alive_ns = now_ns
-            self._actions.append(Transmit(socket, habits.keepalive(now_ns)))
-        if habits.life_ns and socket == self._current and now_ns - state.opened_ns >= habits.life_ns:
+        if silence := state.silence(now_ns):
+            return self._end(socket, silence, now_ns)
+        if (keepalive := state.take_keepalive(now_ns)) is not None:
+            self._actions.append(Transmit(socket, keepalive))
+        if socket == self._current and state.is_old(now_ns):
             self._replace(now_ns)
         state.session.woken(now_ns)
         events = self._pass_on(socket, (), now_ns)
@@ -188,20 +171,15 @@ class Connection:
     def _wakes(self) -> Iterator[int]:
         if self._connect_at_ns is not None:
             yield self._connect_at_ns
-        habits = self._habits
         for socket, state in self._sockets.items():
-            if not state.opened_ns:
+            if not state.is_open:
                 continue
-            if habits.silence_ns:
-                yield state.heard_ns + habits.silence_ns
-            if habits.keepalive:
-                yield state.kept_alive_ns + habits.keepalive_ns
-            if habits.life_ns and socket == self._current and self._replacement is None:
-                yield state.opened_ns + habits.life_ns
+            yield from state.wakes()
+            old_at_ns = state.old_at_ns()
+            if old_at_ns is not None and socket == self._current and self._replacement is None:
+                yield old_at_ns
             if socket == self._replacement:
                 yield state.opened_ns + HANDOVER_NS
-            if state.to_send:
-                yield self._send_at_ns(state)
             session_ns = state.session.wake_at_ns()
             if session_ns is not None:
                 yield session_ns
@@ -215,7 +193,7 @@ class Connection:
             return
         self._connect_at_ns = None
         socket = self._next_socket()
-        self._sockets[socket] = _Socket(self._new_session())
+        self._sockets[socket] = _Socket(self._habits, self._new_session())
         if self._current is None:
             self._current = socket
         else:
@@ -248,30 +226,20 @@ class Connection:
         requests = state.session.take_requests()
         for request in requests:
             if isinstance(request, Send):
-                if request.urgent:
-                    self._actions.append(Transmit(socket, request.text))
-                else:
-                    state.to_send.append(request.text)
+                if (urgent := state.say(request)) is not None:
+                    self._actions.append(Transmit(socket, urgent))
             elif isinstance(request, Fetch):
                 self._actions.append(Get(socket, request))
             else:
                 self._replace(now_ns)
         if state.to_send:
-            self._send_due(socket, state, now_ns)
+            self._actions += [Transmit(socket, text) for text in state.take_due(now_ns)]
         if self._replacement is None:
             return events
         owned = list(self._owned(socket, events))
-        if socket == self._replacement and state.opened_ns and all(book.is_whole for book in state.session.books):
+        if socket == self._replacement and state.is_open and all(book.is_whole for book in state.session.books):
             owned += self._hand_over(now_ns)
         return owned
-
-    def _send_due(self, socket: int, state: _Socket, now_ns: int) -> None:
-        while state.to_send and self._send_at_ns(state) <= now_ns:
-            self._actions.append(Transmit(socket, state.to_send.popleft()))
-            state.sent_ns = now_ns
-
-    def _send_at_ns(self, state: _Socket) -> int:
-        return max(state.opened_ns + self._habits.settle_ns, state.sent_ns + self._habits.spacing_ns)
 
     def _owner(self, instrument: str) -> int | None:
         return self._owners.get(instrument, self._current)

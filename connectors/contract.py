@@ -40,13 +40,19 @@ class Reconnect(NamedTuple):
 Request = Send | Fetch | Reconnect
 
 
+REPLY_PATIENCE_NS = 10_000_000_000
+"""How long a reply is waited for; then it has not come."""
+
+
 class Reply(NamedTuple):
-    """What came of a fetch. `status` is HTTP's, or 0 when no answer came; then `body` says why."""
+    """What came of a request. `status` is HTTP's, or 0 when no answer came; then `body` says why, and `was_sent`
+    whether the venue may have got the request all the same."""
 
     url: str
     status: int
     body: bytes
     headers: Mapping[str, str] = {}
+    was_sent: bool = True
 
 
 class Answer(NamedTuple):

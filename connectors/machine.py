@@ -17,17 +17,12 @@ from aggregator.domain.instrument import Instruments
 from connectors.connection import Action, Connect, Connection, Get, Hangup, Transmit
 from connectors.contract import Fetch, Habits, MarketData, Reply
 from connectors.markets import Market, Markets
-from connectors.pacing import SECOND, Backoff, Breaker, Budget
+from connectors.pacing import SECOND, Backoff, Breaker, Budget, wait_told_ns
 from connectors.session import Session
 
 __all__ = ["Action", "Connect", "Get", "Hangup", "Line", "Transmit", "VenueMachine", "VenueStatus"]
 
 CLOCK_EVERY_NS = 60 * SECOND
-DEFAULT_BAN_NS = 60 * SECOND
-"""For a refusal by rate that does not say how long."""
-
-TOO_MANY, BANNED = 429, 418
-
 SUBSCRIPTIONS_PER_SYMBOL = 2
 """Its book and its trades."""
 
@@ -160,8 +155,7 @@ class VenueMachine:
 
     def fetched(self, get: Get, reply: Reply, now_ns: int) -> Sequence[MarketEvent]:
         """What came of a Get. A socket that has gone since takes its answers with it."""
-        if reply.status in (TOO_MANY, BANNED) or "retry-after" in reply.headers:
-            wait_ns = _retry_after_ns(reply)
+        if wait_ns := wait_told_ns(reply.status, reply.headers):
             self._breaker.trip(now_ns + wait_ns, f"{get.fetch.path.partition('?')[0]} answered {reply.status}")
         events = self._told(get.socket, lambda connection: connection.fetched(get.socket, reply, now_ns), now_ns)
         return [self._measured(event, now_ns) if isinstance(event, VenueClock) else event for event in events]
@@ -270,9 +264,3 @@ class VenueMachine:
         if at_ns <= now_ns:
             self._connect_budget.spend(1, now_ns)
         return at_ns
-
-
-def _retry_after_ns(reply: Reply) -> int:
-    """The header's whole seconds; a default where it is missing or a date."""
-    text = reply.headers.get("retry-after", "")
-    return int(text) * SECOND if text.isdecimal() else DEFAULT_BAN_NS

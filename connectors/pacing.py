@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 SECOND = 1_000_000_000
+
+TOO_MANY, BANNED = 429, 418
+
+DEFAULT_BAN_NS = 60 * SECOND
+"""For a refusal by rate that does not say how long."""
+
+
+def wait_told_ns(status: int, headers: Mapping[str, str]) -> int:
+    """How long a reply tells us to stay away, 0 when it does not: the header's whole seconds, a default where it is
+    missing or a date. Names of headers are in lower case."""
+    text = headers.get("retry-after")
+    if text is None:
+        return DEFAULT_BAN_NS if status in (TOO_MANY, BANNED) else 0
+    return int(text) * SECOND if text.isdecimal() and len(text) < 10 else DEFAULT_BAN_NS
 
 
 class Budget:

@@ -67,9 +67,9 @@ def test_config_check_names_every_fault(tmp_path: Path, capsys: pytest.CaptureFi
     assert [re.sub(r":\d+:\d+: (\w+): .*", r" \1", line) for line in lines] == [f"{bad} route", f"{bad} rout"]
 
 
-def test_config_schema_describes_both_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_config_schema_describes_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "schema"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"aggregator", "venue"}
+    assert set(json.loads(capsys.readouterr().out)) == {"aggregator", "venue", "keys"}
 
 
 @pytest.mark.parametrize(

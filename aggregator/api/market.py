@@ -8,7 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from aggregator.api.problems import JSON, Code, Problem
+from aggregator.api.problems import Code, Problem
+from aggregator.api.reading import answered, bad, unknown_instrument, whole
 from aggregator.books.consolidated import ConsolidatedDepth, View
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.instrument import Listing
@@ -54,7 +55,7 @@ class MarketRoutes:
 
     async def instruments(self, _: web.Request) -> web.Response:
         market = self._engine.market
-        return _json(
+        return answered(
             {
                 "instruments": [
                     {"symbol": name, "listings": [show_listing(book.listing) for book in market.books(name).values()]}
@@ -64,7 +65,7 @@ class MarketRoutes:
         )
 
     async def venues(self, _: web.Request) -> web.Response:
-        return _json({"venues": [self._show_venue(entry) for entry in self._venues.values()]})
+        return answered({"venues": [self._show_venue(entry) for entry in self._venues.values()]})
 
     async def venue(self, request: web.Request) -> web.Response:
         name = request.match_info["venue"]
@@ -72,21 +73,18 @@ class MarketRoutes:
         if entry is None:
             known = ", ".join(self._venues) or "none"
             raise Problem(404, Code.UNKNOWN_VENUE, "unknown venue", f"there is no venue {name!r}; there are {known}")
-        return _json(self._show_venue(entry))
+        return answered(self._show_venue(entry))
 
     async def book(self, request: web.Request) -> web.Response:
         name = request.match_info["symbol"].upper().replace("-", "/")
-        depth = _depth(request.query.get("depth"))
+        depth = whole("depth", request.query.get("depth"), DEPTH_DEFAULT, DEPTH_AT_MOST)
         view = _view(request.query.get("view"))
         venues = self._chosen(request.query.get("venues"))
         try:
             merged = self._views.book(name, depth, view, venues)
         except KeyError:
-            known = ", ".join(self._engine.market.instruments) or "none yet"
-            raise Problem(
-                404, Code.UNKNOWN_INSTRUMENT, "unknown instrument", f"{name} is listed nowhere; there are {known}"
-            ) from None
-        return _json(show_book(merged, self._clock_ns()))
+            raise unknown_instrument(name, self._engine.market) from None
+        return answered(show_book(merged, self._clock_ns()))
 
     def _chosen(self, text: str | None) -> frozenset[str] | None:
         if text is None:
@@ -94,8 +92,7 @@ class MarketRoutes:
         chosen = frozenset(filter(None, text.split(",")))
         unknown = sorted(chosen - self._venues.keys())
         if unknown or not chosen:
-            detail = f"venues={text!r}: name some of {', '.join(self._venues)}, with commas between them"
-            raise Problem(400, Code.BAD_PARAMETER, "bad parameter", detail)
+            raise bad(f"venues={text!r}: name some of {', '.join(self._venues)}, with commas between them")
         return chosen
 
     def _show_venue(self, entry: VenueEntry) -> dict[str, Any]:
@@ -162,22 +159,9 @@ def show_book(merged: ConsolidatedDepth, as_of_ns: int) -> dict[str, Any]:
     }
 
 
-def _depth(text: str | None) -> int:
-    if text is None:
-        return DEPTH_DEFAULT
-    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= DEPTH_AT_MOST):
-        detail = f"depth={text!r}: give a whole number from 1 to {DEPTH_AT_MOST}"
-        raise Problem(400, Code.BAD_PARAMETER, "bad parameter", detail)
-    return int(text)
-
-
 def _view(text: str | None) -> View:
     if text is None:
         return View.GROSS
     if text not in set(View):
-        raise Problem(400, Code.BAD_PARAMETER, "bad parameter", f"view={text!r}: give gross or net")
+        raise bad(f"view={text!r}: give gross or net")
     return View(text)
-
-
-def _json(document: Any) -> web.Response:
-    return web.Response(body=JSON.encode(document), content_type="application/json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -22,16 +22,43 @@ class Code(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     BAD_REQUEST = "bad_request"
 
+    NO_KEYS = "no_keys"
+    KEY_REQUIRED = "key_required"
+    SIGNATURE_REFUSED = "signature_refused"
+    REQUEST_EXPIRED = "request_expired"
+    REQUEST_REPEATED = "request_repeated"
+    SCOPE_REQUIRED = "scope_required"
+    TOO_MANY_REQUESTS = "too_many_requests"
+
+    HALTED = "halted"
+    RECONCILING = "reconciling"
+    JOURNAL_FAILED = "journal_failed"
+    UNKNOWN_ORDER = "unknown_order"
+    NOT_OPEN = "not_open"
+    NOT_AMENDABLE = "not_amendable"
+    DUPLICATE_CLIENT_ORDER_ID = "duplicate_client_order_id"
+    BAD_TERMS = "bad_terms"
+    CANNOT_REST = "cannot_rest"
+    FOK_NOT_COVERED = "fok_not_covered"
+    RISK_RATE = "risk_rate"
+    RISK_ORDER_NOTIONAL = "risk_order_notional"
+    RISK_OPEN_NOTIONAL = "risk_open_notional"
+    RISK_COLLAR = "risk_collar"
+
 
 class Problem(Exception):
-    """Raised by a handler; answered as `application/problem+json`. `detail` names the remedy."""
+    """Raised on the way to an answer, and answered as `application/problem+json`. `detail` names the remedy; `about`
+    are further members of the document, such as the order that it is about."""
 
-    def __init__(self, status: int, code: Code, title: str, detail: str) -> None:
+    def __init__(
+        self, status: int, code: Code, title: str, detail: str, about: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.title = title
         self.detail = detail
+        self.about = about or {}
 
     def response(self) -> web.Response:
         body = {
@@ -40,8 +67,39 @@ class Problem(Exception):
             "status": self.status,
             "code": self.code.value,
             "detail": self.detail,
+            **self.about,
         }
-        return web.Response(status=self.status, body=JSON.encode(body), content_type="application/problem+json")
+        # RFC 9110, 15.5.2: what is unauthorized is told how to be authorized.
+        headers = {"WWW-Authenticate": 'HMAC-SHA256 realm="aggregator"'} if self.status == 401 else None
+        return web.Response(
+            status=self.status, headers=headers, body=JSON.encode(body), content_type="application/problem+json"
+        )
+
+
+REFUSALS: Mapping[Code, tuple[int, str]] = {
+    Code.HALTED: (503, "halted"),
+    Code.RECONCILING: (503, "not ready yet"),
+    Code.JOURNAL_FAILED: (503, "nothing can be recorded"),
+    Code.UNKNOWN_ORDER: (404, "unknown order"),
+    Code.NOT_OPEN: (409, "the order has ended"),
+    Code.NOT_AMENDABLE: (409, "the order cannot be amended"),
+    Code.DUPLICATE_CLIENT_ORDER_ID: (409, "client order id taken"),
+    Code.BAD_TERMS: (422, "terms that contradict each other"),
+    Code.CANNOT_REST: (422, "no venue lets it rest"),
+    Code.FOK_NOT_COVERED: (422, "not enough to fill it whole"),
+    Code.RISK_RATE: (429, "too many orders"),
+    Code.RISK_ORDER_NOTIONAL: (422, "over a limit"),
+    Code.RISK_OPEN_NOTIONAL: (422, "over a limit"),
+    Code.RISK_COLLAR: (422, "too far from the market"),
+}
+"""How a refusal of the engine is answered: status and title."""
+
+
+def refused(code: str, detail: str, about: Mapping[str, str] | None = None) -> Problem:
+    """A refusal of the engine by its code, as the problem that answers it."""
+    known = Code(code)
+    status, title = REFUSALS[known]
+    return Problem(status, known, title, detail, about)
 
 
 _OF_STATUS = {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from aggregator.api.market import MarketRoutes
-from aggregator.api.problems import JSON, as_problems
-from aggregator.api.quotes import QuoteRoutes
+from aggregator.api.problems import as_problems
+from aggregator.api.reading import answered
 from aggregator.engine.engine import Engine
 
 BODY_AT_MOST = 64 * 1024
@@ -37,7 +37,7 @@ class Operations:
 
     async def health(self, _: web.Request) -> web.Response:
         """Whoever gets this answer knows that the loop turns."""
-        return web.Response(body=JSON.encode({"status": "ok", "inbox": self._lag()}), content_type="application/json")
+        return answered({"status": "ok", "inbox": self._lag()})
 
     async def ready(self, _: web.Request) -> web.Response:
         """200 as soon as any book is live; what is not live is named with its reason."""
@@ -49,18 +49,24 @@ class Operations:
             if not book.is_live
         }
         document = {"ready": live > 0, "live_books": live, "not_live": waiting}
-        return web.Response(status=200 if live else 503, body=JSON.encode(document), content_type="application/json")
+        return answered(document, 200 if live else 503)
 
     async def metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-class Server:
-    """Serves until closed."""
+class Routes(Protocol):
+    """A part of the API."""
 
-    def __init__(self, market: MarketRoutes, quotes: QuoteRoutes, operations: Operations) -> None:
+    def routes(self) -> Sequence[web.RouteDef]: ...
+
+
+class Server:
+    """Serves all its parts until closed."""
+
+    def __init__(self, *parts: Routes) -> None:
         self.app = web.Application(middlewares=[as_problems], client_max_size=BODY_AT_MOST)
-        self.app.add_routes([*market.routes(), *quotes.routes(), *operations.routes()])
+        self.app.add_routes(route for part in parts for route in part.routes())
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=CLOSE_PATIENCE_S)
 
     async def open(self, host: str, port: int) -> str:

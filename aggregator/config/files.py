@@ -1,4 +1,4 @@
-"""A configuration is a process file and the venue files that it names: all of them are sound, or none is used."""
+"""A configuration is a process file and the venue and key files that it names: all are sound, or none is used."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from aggregator.config.document import Document, read_document
+from aggregator.config.keys import ApiKey, KeyFile, read_key_file
 from aggregator.config.schema import json_schema, unreadable
 from aggregator.config.settings import DEFAULT_VENUES, InstrumentScale, Settings, read_settings_file
 from aggregator.config.venues import VenueSettings, read_venue_file
@@ -15,18 +16,21 @@ from aggregator.domain.errors import ConfigurationRefused
 from aggregator.domain.instrument import Instrument
 from aggregator.domain.numbers import decimals_of
 
-Kind: TypeAlias = Literal["aggregator", "venue"]
+Kind: TypeAlias = Literal["aggregator", "venue", "keys"]
 
 SUFFIXES = {".yaml", ".yml"}
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`venues` in the order of their files, `instruments` by name: those listed by hand or given scales."""
+    """`venues` in the order of their files, `instruments` by name: those listed by hand or given scales. `journal` is
+    where the settings say, seen from where the command runs."""
 
     settings: Settings
     venues: tuple[VenueSettings, ...]
     instruments: dict[str, Instrument]
+    keys: tuple[ApiKey, ...] = ()
+    journal: Path | None = None
 
     def instrument(self, name: str) -> Instrument:
         """Also one that only a venue's market list or a recording names."""
@@ -55,21 +59,27 @@ def load_configuration(path: Path) -> Configuration:
             venue.fixed_listings(instruments.__getitem__)
         except ConfigurationRefused as refused:
             faults += refused.faults
+    keys = _keys(path, settings.document, faults)
     if faults:
         raise ConfigurationRefused(faults)
-    return Configuration(settings.sound(), tuple(venues), instruments)
+    sound = settings.sound()
+    journal = path.parent / sound.journal if sound.journal else None
+    return Configuration(sound, tuple(venues), instruments, keys, journal)
 
 
 def check_file(path: Path) -> list[str]:
-    """The faults of a file of either kind; a process file is checked with all the venue files that it names."""
+    """The faults of a file of any kind; a process file is checked with all the files that it names."""
     try:
         document = read_document(path.read_bytes(), str(path))
     except OSError as error:
         return [unreadable(path, error)]
     except ConfigurationRefused as refused:
         return list(refused.faults)
-    if kind_of(path, document) == "venue":
+    kind = kind_of(path, document)
+    if kind == "venue":
         return list(read_venue_file(path).faults)
+    if kind == "keys":
+        return list(read_key_file(path).faults)
     try:
         load_configuration(path)
     except ConfigurationRefused as refused:
@@ -80,17 +90,30 @@ def check_file(path: Path) -> list[str]:
 def kind_of(path: Path, document: Document) -> Kind:
     """By the keys, so that neither a wrong name nor a missing key makes one kind into the other."""
     keys = set(document.content) if isinstance(document.content, dict) else set()
-    schemas = json_schemas()
-    of_venue = len(keys & schemas["venue"]["properties"].keys())
-    of_aggregator = len(keys & schemas["aggregator"]["properties"].keys())
-    if of_venue == of_aggregator:
-        return "venue" if path.absolute().parent.name == "venues" else "aggregator"
-    return "venue" if of_venue > of_aggregator else "aggregator"
+    fits = {kind: len(keys & schema["properties"].keys()) for kind, schema in json_schemas().items()}
+    best = [kind for kind, known in fits.items() if known == max(fits.values())]
+    if len(best) == 1:
+        return best[0]
+    return "venue" if path.absolute().parent.name == "venues" else "aggregator"
 
 
 def json_schemas() -> dict[Kind, dict[str, Any]]:
     """JSON Schema 2020-12 of each kind of file."""
-    return {"aggregator": json_schema(Settings), "venue": json_schema(VenueSettings)}
+    return {"aggregator": json_schema(Settings), "venue": json_schema(VenueSettings), "keys": json_schema(KeyFile)}
+
+
+def _keys(path: Path, document: Document | None, faults: list[str]) -> tuple[ApiKey, ...]:
+    named = document.at(("keys",)) if document else None
+    if document is None or not isinstance(named, str):
+        return ()
+    file = path.parent / named
+    if not file.is_file():
+        text = f"nothing is at {file}; name a file of keys, relative to this file, or remove the key"
+        faults.append(document.line(document.fault(("keys",), text)))
+        return ()
+    reading = read_key_file(file)
+    faults += reading.faults
+    return reading.record.api_keys if reading.record else ()
 
 
 def _venue_files(path: Path, document: Document | None, faults: list[str]) -> Iterator[Path]:

@@ -19,6 +19,7 @@ from aggregator.domain.errors import NumberRefused
 from aggregator.domain.numbers import (
     LIMIT,
     MAX_DECIMALS,
+    POWERS,
     RATE_DECIMALS,
     RATE_ONE,
     decimals_of,
@@ -26,11 +27,15 @@ from aggregator.domain.numbers import (
     parse_decimal,
     parse_rate,
 )
+from aggregator.domain.order import ASSET_DECIMALS
 
 NS_PER_UNIT = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 HIGHEST_FEE = RATE_ONE // 10
 """A tenth, on RATE_DECIMALS. No venue takes that much: a percentage was written for a ratio."""
+
+MOST_MONEY: int = 10 ** (ASSET_DECIMALS + 15)
+"""On ASSET_DECIMALS."""
 
 MAX_WHOLE = 2**63 - 1
 
@@ -40,6 +45,7 @@ _WHOLE = re.compile("0|[1-9][0-9]{0,18}")
 _DURATION = re.compile("([0-9]{1,6})(ms|s|m|h)")
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ENVIRONMENT_NAME = re.compile("[A-Z][A-Z0-9_]*")
+_SECRET = re.compile("[A-Za-z0-9_+/=-]{32,128}")
 _KEY_LIKE = re.compile("(?=.*[0-9])[A-Z0-9]{20,}")
 """Upper-case letters and digits without a pause: a name could be written so, but is not."""
 
@@ -101,6 +107,27 @@ def read_exact(text: str) -> str:
     if not value:
         raise ValueError("0 rules nothing out; remove the key when the venue states no such rule")
     return format_decimal(value, MAX_DECIMALS)
+
+
+def read_money(text: str) -> int:
+    """Money in some asset, on ASSET_DECIMALS; 0 is nothing at all."""
+    try:
+        money = parse_decimal(text, MAX_DECIMALS) * POWERS[ASSET_DECIMALS - MAX_DECIMALS]
+    except NumberRefused as error:
+        raise ValueError(f"{shown(text)} is not a decimal number such as 50000") from error
+    if money >= MOST_MONEY:
+        raise ValueError(f"{shown(text)} is more than anyone has; leave the limit out where there is none")
+    return money
+
+
+def read_secret(text: str) -> str:
+    """The text is never repeated in a fault."""
+    if not _SECRET.fullmatch(text):
+        raise ValueError(
+            "not a secret of 32 to 128 characters out of letters, digits, _, -, +, / and =; make one with "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+        )
+    return text
 
 
 def read_ratio(text: str) -> int:
@@ -181,6 +208,7 @@ def _any_is_none(value: object) -> object:
 
 _DECIMAL = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _ASSET = r"[^\s/a-z]{1,32}"
+_IDENTIFIER = "[A-Za-z0-9_.:-]{1,64}"
 _NOT_BLANK = r"\S(.{0,198}\S)?"
 
 # Each `examples` is accepted by its own reader; a test holds that.
@@ -239,6 +267,41 @@ Exact = Annotated[
             "examples": ["0.01"],
         }
     ),
+]
+Account = Annotated[
+    str,
+    matching(_IDENTIFIER, "an account: 1 to 64 letters, digits, _, ., : and -"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER}$", "examples": ["desk"]}),
+]
+AccountOrRest = Annotated[
+    str,
+    matching(rf"{_IDENTIFIER}|\*", 'an account, or "*" for all that are not named'),
+    WithJsonSchema({"type": "string", "pattern": rf"^({_IDENTIFIER}|\*)$", "examples": ["*"]}),
+]
+KeyName = Annotated[
+    str,
+    matching(_IDENTIFIER, "a key's name: 1 to 64 letters, digits, _, ., : and -"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER}$", "examples": ["desk-1"]}),
+]
+Secret = Annotated[
+    str,
+    from_text(read_secret, "a secret"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SECRET.pattern}$"}),
+]
+Money = Annotated[
+    int,
+    from_text(read_money, "a decimal number such as 50000"),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": _DECIMAL}, {"type": "number", "minimum": 0}],
+            "examples": ["50000"],
+        }
+    ),
+]
+BasisPoints = Annotated[
+    int,
+    whole_number(0, 10_000),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10_000, "examples": [100]}),
 ]
 Ratio = Annotated[
     int,

@@ -19,7 +19,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 from aggregator.domain.effects import OrderEffect
 from aggregator.domain.errors import BrokenInvariant, DocumentRefused, NumberRefused
 from aggregator.domain.instrument import PRICE_DECIMALS, QUANTITY_DECIMALS, Instrument, Instruments
-from aggregator.domain.numbers import format_decimal, parse_decimal
+from aggregator.domain.numbers import MAX_TEXT, POWERS, format_decimal, parse_decimal
 from aggregator.domain.order import ASSET_DECIMALS, ParentOrder, Scale
 from aggregator.domain.order_events import OrderEvent
 
@@ -39,8 +39,8 @@ class _Around(NamedTuple):
 
 
 DECIMALS_OF: dict[Scale, Callable[[Instrument], int]] = {
-    Scale.PRICE: lambda instrument: instrument.price_decimals,
-    Scale.QUANTITY: lambda instrument: instrument.quantity_decimals,
+    Scale.PRICE: attrgetter("price_decimals"),
+    Scale.QUANTITY: attrgetter("quantity_decimals"),
     Scale.NOTIONAL: lambda instrument: instrument.price_decimals + instrument.quantity_decimals,
 }
 
@@ -96,10 +96,9 @@ def _record(record: type) -> _Record:
 
 def _compiled(record: type) -> _Record:
     hints = get_type_hints(record, include_extras=True)
-    names = _field_names(record)
-    codecs = {name: _codec(hints[name]) for name in names}
+    codecs = {name: _codec(hints[name]) for name in _field_names(record)}
     way = _way_to_instrument(record)
-    return _Record(_record_writer(names, codecs, way), _record_reader(record, codecs, way))
+    return _Record(_record_writer(codecs, way), _record_reader(record, codecs, way))
 
 
 def _field_names(record: type) -> tuple[str, ...]:
@@ -126,32 +125,29 @@ def _way_to_instrument(record: type) -> str | None:
     return None
 
 
-def _record_writer(names: Sequence[str], codecs: Mapping[str, _Codec], way: str | None) -> Write:
-    # All fields are fetched in one step, and only those that are not plain are then written one by one.
-    written = tuple((name, codec.write) for name, codec in codecs.items() if codec.write is not None)
-    fetch = attrgetter(*names) if len(names) > 1 else _fetch_one(names)
-    own_instrument = attrgetter(way) if way is not None else None
-
-    def write(value: Any, instrument: Instrument | None) -> Document:
-        document = dict(zip(names, fetch(value), strict=True))
-        if own_instrument is not None:
-            instrument = own_instrument(value)
-        for name, write_field in written:
-            held = document[name]
-            if held is not None:  # also known to the writer of what may be None, at the price of a call
-                document[name] = write_field(held, instrument)
-        return document
-
+def _record_writer(codecs: Mapping[str, _Codec], way: str | None) -> Write:
+    """A function as one would write it by hand, one expression for the whole record: a loop over the fields takes three
+    times as long, and every event comes through here on its way to the disk."""
+    writers: dict[str, Any] = {
+        f"write_{name}": codec.write for name, codec in codecs.items() if codec.write is not None
+    }
+    items = [
+        f"{name!r}: value.{name}" if codec.write is None else f"{name!r}: write_{name}(value.{name}, instrument)"
+        for name, codec in codecs.items()
+    ]
+    source = f"""
+def write(value, instrument):
+    instrument = {"instrument" if way is None else f"value.{way}"}
+    return {{{", ".join(items)}}}
+"""
+    exec(source, writers)  # made of nothing but the names of a class's own fields
+    write: Write = writers["write"]
     return write
-
-
-def _fetch_one(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """`attrgetter` gives no tuple for one name."""
-    return lambda value: tuple(getattr(value, name) for name in names)
 
 
 def _record_reader(record: type, codecs: Mapping[str, _Codec], way: str | None) -> Read:
     required = _required(record)
+    names = {name: f"{record.__name__}.{name}" for name in codecs}
     steps = way.split(".") if way is not None else []
 
     def read(document: Any, around: _Around) -> Any:
@@ -164,8 +160,8 @@ def _record_reader(record: type, codecs: Mapping[str, _Codec], way: str | None) 
             missing = ", ".join(name for name in codecs if name in required - document.keys())
             raise DocumentRefused(f"{record.__name__}.{missing}: missing")
         if steps:
-            around = _Around(around.instruments, _read_instrument(_found(document, steps), around))
-        return record(**{name: _read_field(record, name, codecs[name], document[name], around) for name in document})
+            around = _Around(around.instruments, _own_instrument(record, document, steps, around))
+        return record(**{name: _named(names[name], codecs[name].read, held, around) for name, held in document.items()})
 
     return read
 
@@ -179,17 +175,22 @@ def _required(record: type) -> frozenset[str]:
     return frozenset(_field_names(record)) - defaults.keys()
 
 
-def _found(document: Any, steps: Sequence[str]) -> Any:
+def _own_instrument(record: type, document: Any, steps: Sequence[str], around: _Around) -> Instrument | None:
+    """None when it is not there: the field that it should be in says so better."""
     for step in steps:
-        document = document.get(step) if isinstance(document, dict) else None
-    return document
+        if not isinstance(document, dict) or step not in document:
+            return None
+        document = document[step]
+    instrument: Instrument = _named(f"{record.__name__}.{'.'.join(steps)}", _read_instrument, document, around)
+    return instrument
 
 
-def _read_field(record: type, name: str, codec: _Codec, value: Any, around: _Around) -> Any:
+def _named(name: str, read: Read, value: Any, around: _Around) -> Any:
+    """What is read; a refusal says where."""
     try:
-        return codec.read(value, around)
+        return read(value, around)
     except (DocumentRefused, NumberRefused) as error:
-        raise DocumentRefused(f"{record.__name__}.{name}: {error}") from None
+        raise DocumentRefused(f"{name}: {error}") from None
 
 
 def _codec(annotation: Any) -> _Codec:
@@ -211,11 +212,7 @@ def _codec(annotation: Any) -> _Codec:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _enumeration(annotation)
     if _is_record(annotation):
-        # Compiled when first used: records may contain each other.
-        return _Codec(
-            lambda value, instrument: _record(annotation).write(value, instrument),
-            lambda value, around: _record(annotation).read(value, around),
-        )
+        return _Codec(*_record(annotation))
     raise TypeError(f"{annotation!r} is an annotation that says no way to write it")
 
 
@@ -242,15 +239,23 @@ def _scaled(scale: Scale) -> _Codec:
 
     def read(value: Any, around: _Around) -> int:
         if around.instrument is None:
-            raise TypeError(f"a {scale.name.lower()} in a record without an instrument")
-        return parse_decimal(_text(value), decimals_of(around.instrument))
+            raise DocumentRefused(f"a {scale.name.lower()} where there is no instrument")
+        return _exact(_text(value), decimals_of(around.instrument))
 
     return _Codec(write, read)
 
 
 def _read_money(value: Any, around: _Around) -> int:
     text = _text(value)
-    return -parse_decimal(text[1:], ASSET_DECIMALS) if text.startswith("-") else parse_decimal(text, ASSET_DECIMALS)
+    return -_exact(text[1:], ASSET_DECIMALS) if text.startswith("-") else _exact(text, ASSET_DECIMALS)
+
+
+def _exact(text: str, decimals: int) -> int:
+    """What we have written ourselves may be longer than any number that is believed of a venue."""
+    if len(text) <= MAX_TEXT:
+        return parse_decimal(text, decimals)
+    whole, _, fraction = text.partition(".")
+    return parse_decimal(whole, 0) * POWERS[decimals] + parse_decimal(f".{fraction or 0}", decimals)
 
 
 def _text(value: Any) -> str:
@@ -322,7 +327,7 @@ def _mapping(arguments: Sequence[Any]) -> _Codec:
     def read(value: Any, around: _Around) -> Document:
         if not isinstance(value, dict):
             raise DocumentRefused(f"{_shown(value)} is not an object")
-        return {key: _at(key, item, held, around) for key, held in value.items()}
+        return {key: _named(key, item.read, held, around) for key, held in value.items()}
 
     return _Codec(write, read)
 
@@ -342,16 +347,9 @@ def _sequence(origin: type, arguments: Sequence[Any]) -> _Codec:
             raise DocumentRefused(f"{_shown(value)} is not a list")
         if length is not None and len(value) != length:
             raise DocumentRefused(f"{len(value)} items; there are to be {length}")
-        return origin(_at(str(index), item, held, around) for index, held in enumerate(value))
+        return origin(_named(str(index), item.read, held, around) for index, held in enumerate(value))
 
     return _Codec(write, read)
-
-
-def _at(key: str, item: _Codec, value: Any, around: _Around) -> Any:
-    try:
-        return item.read(value, around)
-    except (DocumentRefused, NumberRefused) as error:
-        raise DocumentRefused(f"{key}: {error}") from None
 
 
 def _enumeration(members: type[Enum]) -> _Codec:

@@ -1,4 +1,4 @@
-"""What commands show to people: tables of books as traders know them."""
+"""Books and route plans, as traders know them."""
 
 from __future__ import annotations
 
@@ -7,32 +7,27 @@ from decimal import Decimal
 from itertools import accumulate, zip_longest
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-BID, ASK = "green", "red"
+from aggregator.terminal.tables import BAD, GOOD, plain, short, table
+
 FAULTS_SHOWN = 20
 
 
 def book_table(book: dict[str, Any]) -> RenderableType:
     """A book as the API answers it: bids on the left, asks on the right, best on top; the totals count from the best
     level down."""
-    table = _table(_headline(book))
-    table.add_column("venues")
-    for head, style in (("total", ""), ("quantity", ""), ("bid", BID), ("ask", ASK), ("quantity", ""), ("total", "")):
-        table.add_column(head, justify="right", style=style, no_wrap=True)
-    table.add_column("venues")
+    shown = table(_headline(book))
+    shown.add_column("venues")
+    for head, style in (("total", ""), ("quantity", ""), ("bid", GOOD), ("ask", BAD), ("quantity", ""), ("total", "")):
+        shown.add_column(head, justify="right", style=style, no_wrap=True)
+    shown.add_column("venues")
     blank = ("", "", "", "")
     for bid, ask in zip_longest(_rows(book["bids"]), _rows(book["asks"]), fillvalue=blank):
-        table.add_row(*reversed(bid), *ask)
+        shown.add_row(*reversed(bid), *ask)
     excluded = [Text(f"out: {venue}: {why}", style="yellow") for venue, why in book["excluded"].items()]
-    return Group(table, *excluded)
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    return Group(shown, *excluded)
 
 
 def _headline(book: dict[str, Any]) -> str:
@@ -42,18 +37,14 @@ def _headline(book: dict[str, Any]) -> str:
     bid, ask = Decimal(book["bids"][0][0]), Decimal(book["asks"][0][0])
     state = "  CROSSED" if ask < bid else "  LOCKED" if ask == bid else ""
     age_ms = (book["as_of_ns"] - book["oldest_ns"]) // 1_000_000
-    return f"{headline}  mid {_plain((bid + ask) / 2)}  spread {_plain(ask - bid)}{state}  oldest {age_ms} ms"
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"
+    return f"{headline}  mid {plain((bid + ask) / 2)}  spread {plain(ask - bid)}{state}  oldest {age_ms} ms"
 
 
 def _rows(levels: list[Any]) -> list[tuple[str, str, str, str]]:
     """Per level: price, quantity, total down to it, venues; each number with as many decimals as its column needs."""
     prices = _aligned([level[0] for level in levels])
     quantities = _aligned([level[1] for level in levels])
-    totals = _aligned([_plain(total) for total in accumulate(Decimal(level[1]) for level in levels)])
+    totals = _aligned([plain(total) for total in accumulate(Decimal(level[1]) for level in levels)])
     venues = [_venues(level[2]) for level in levels]
     return list(zip(prices, quantities, totals, venues, strict=True))
 
@@ -77,27 +68,27 @@ def _venues(shares: dict[str, str]) -> str:
 def quote_table(plan: dict[str, Any]) -> RenderableType:
     """A route plan: what goes where and at what price, what that saves, and why the other venues get nothing."""
     asked = plan.get("quantity") or f"{plan.get('notional')} net"
-    table = _table(f"{plan['side']} {asked} {plan['symbol']}")
-    table.add_column("venue")
+    shown = table(f"{plan['side']} {asked} {plan['symbol']}")
+    shown.add_column("venue")
     for head in ("quantity", "limit price", "fee", "net price"):
-        table.add_column(head, justify="right", no_wrap=True)
+        shown.add_column(head, justify="right", no_wrap=True)
     for child in plan["children"]:
-        table.add_row(
-            child["venue"], child["quantity"], child["limit_price"], child["expected_fee"], _short(child["net_price"])
+        shown.add_row(
+            child["venue"], child["quantity"], child["limit_price"], child["expected_fee"], short(child["net_price"])
         )
-    return Group(table, *(Text(line, style=style) for line, style in _plan_lines(plan)))
+    return Group(shown, *(Text(line, style=style) for line, style in _plan_lines(plan)))
 
 
 def _plan_lines(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if plan["net_price"] is not None:
-        average, net = _short(plan["average_price"]), _short(plan["net_price"])
+        average, net = short(plan["average_price"]), short(plan["net_price"])
         yield f"filled {plan['filled_by_plan']} at {average}, with fees {net}", "bold"
     for reason, part in plan["unfilled_reasons"].items():
         yield f"unfilled {part}: {reason}", "yellow"
     if plan["best_single_venue"] and plan["saving_bps"] is not None:
         yield (
             f"best single venue {plan['best_single_venue']} fills {plan['best_single_filled']} at "
-            f"{_short(plan['best_single_net_price'])}; saved against it: {plan['saving_bps']} bps",
+            f"{short(plan['best_single_net_price'])}; saved against it: {plan['saving_bps']} bps",
             "",
         )
     proof = "proven best" if plan["proven"] else "search cut short"
@@ -108,44 +99,30 @@ def _plan_lines(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"not used: {venue}: {why}", ""
 
 
-def _short(price: str) -> str:
-    """Averages have more decimals than anyone reads."""
-    return _plain(round(Decimal(price), 8))
-
-
-def demo_greeting(root: str, venues: list[str], seed: int) -> RenderableType:
-    return Group(
-        Text(f"{', '.join(venues)} are simulated on this machine (seed {seed}); the API is at {root}", style="bold"),
-        Text(f"  a moving book    .venv/bin/aggregator book BTC/USDT --watch --url {root}"),
-        Text(f"  break a venue    .venv/bin/aggregator fault {venues[0]} silent --seconds 20 --url {root}"),
-        Text("  stop             Ctrl-C"),
-    )
-
-
 TROUBLES = {"gaps": "gaps", "resyncs": "resyncs", "crossed": "crossed", "rejected_frames": "rejected"}
 
 
 def replay_summary(report: dict[str, Any], files: int) -> RenderableType:
     """A line a book; the columns of what went wrong are shown only where something did."""
     plural = "s" if files > 1 else ""
-    table = _table(f"{report['frames']} frames and {report['fetched']} replies of {files} file{plural}")
+    shown = table(f"{report['frames']} frames and {report['fetched']} replies of {files} file{plural}")
     books = [(venue, name, book) for venue, its in report["books"].items() for name, book in its.items()]
     troubles = [key for key in TROUBLES if any(book[key] for _, _, book in books)]
     for head in ("venue", "instrument", "health"):
-        table.add_column(head)
+        shown.add_column(head)
     for head in ("updates", *(TROUBLES[key] for key in troubles), "bids", "asks", "best bid", "best ask"):
-        table.add_column(head, justify="right", no_wrap=True)
+        shown.add_column(head, justify="right", no_wrap=True)
     for venue, name, book in books:
         counts = [str(book[key]) for key in ("updates", *troubles, "bid_levels", "ask_levels")]
         bests = [book[side][0][0] if book[side] else "-" for side in ("bids", "asks")]
-        table.add_row(venue, name, _health(book), *counts, *bests)
-    return Group(table, *_faults(report))
+        shown.add_row(venue, name, _health(book), *counts, *bests)
+    return Group(shown, *_faults(report))
 
 
 def _health(book: dict[str, Any]) -> Text:
     if book["health"] == "live":
-        return Text("live", style=BID)
-    return Text(f"{book['health']}: {book['reason']}", style=ASK)
+        return Text("live", style=GOOD)
+    return Text(f"{book['health']}: {book['reason']}", style=BAD)
 
 
 def _faults(report: dict[str, Any]) -> list[Text]:

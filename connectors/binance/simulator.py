@@ -1,4 +1,4 @@
-"""Binance's public spot interface, simulated after its documentation of July 2026.
+"""Binance's spot interface, simulated after its documentation of July 2026.
 
  1. `/ws` and `/ws/<stream>` send bare pushes, `/stream` and `/stream?streams=<one>/<another>` wrap each in the name of
     its stream. A name that is well formed is accepted, whether there is such a stream or not.
@@ -6,6 +6,8 @@
     change there is none.
  3. Trades, and best bids and offers, leave at once.
  4. A ping every 20 s. Who sends more than 5 messages in a second is cut off; so is every connection after 24 hours.
+5. `/ws-api/v3` is the websocket API: requests and the account's events. It is cut off as the others are, and its
+   messages cost weight.
 
 That pings are answered is not watched: the carrier keeps the answers to itself.
 """
@@ -20,13 +22,24 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from aggregator.domain.instrument import Side
-from connectors.binance.simulator_rest import MS, SECOND, BinanceRest, printed, printed_levels
+from connectors.binance.simulator_orders import BinanceOrders
+from connectors.binance.simulator_rest import (
+    DAY,
+    MS,
+    SECOND,
+    BinanceRest,
+    OrderCounts,
+    Refusal,
+    printed,
+    printed_levels,
+)
+from connectors.binance.simulator_stream import CONNECTION_WEIGHT, AccountStream
+from connectors.simulation.account import SimulatedAccount, UniqueIds
 from connectors.simulation.book import Change, TradeMade, merge
 from connectors.simulation.contract import Hangup, HttpReply, HttpRequest, Outgoing, Ping, Push
 from connectors.simulation.exchange import SimulatedExchange
 
 PERIODS_NS = {"depth": SECOND, "depth@1000ms": SECOND, "depth@100ms": 100 * MS}
-DAY_NS = 24 * 3600 * SECOND
 
 POLICY_VIOLATED = 1008
 GOING_AWAY = 1001
@@ -37,8 +50,14 @@ _STREAM = re.compile(r"!?\w+(@[\w.+-]+)*", re.ASCII)
 _ID = re.compile(r"\w{1,36}", re.ASCII)
 
 
-def simulator(exchange: SimulatedExchange) -> BinanceSimulator:
-    return BinanceSimulator(exchange)
+def simulator(exchange: SimulatedExchange, account: SimulatedAccount | None = None) -> BinanceSimulator:
+    """Without an account no key is known."""
+    return BinanceSimulator(exchange, account)
+
+
+def account_of(exchange: SimulatedExchange, **options: Any) -> SimulatedAccount:
+    """An account with this venue's manners; the options are those of SimulatedAccount."""
+    return SimulatedAccount(exchange, unique_ids=UniqueIds.OPEN, **options)
 
 
 class Malformed(Exception):
@@ -54,6 +73,7 @@ class Client:
     is_wrapped: bool
     opened_ns: int
     pinged_ns: int
+    is_private: bool = False
     streams: dict[str, None] = field(default_factory=dict)
     heard_ns: deque[int] = field(default_factory=deque)
 
@@ -68,21 +88,29 @@ class BinanceSimulator:
     def __init__(
         self,
         exchange: SimulatedExchange,
+        account: SimulatedAccount | None = None,
         *,
         ping_every_ns: int = 20 * SECOND,
-        life_ns: int = DAY_NS,
+        life_ns: int = DAY,
         messages_per_second: int = 5,
         streams_at_most: int = 1024,
         connections_per_5m: int = 300,
         weight_per_minute: int = 6000,
+        orders_per_10s: int = 50,
+        orders_per_day: int = 160_000,
         snapshot_kept_ns: int = 0,
     ) -> None:
         self.name = exchange.name
         for listing in map(exchange.listing, exchange.symbols):
             printed(listing.tick, listing.instrument.price_decimals)
             printed(listing.lot, listing.instrument.quantity_decimals)
-        self.rest = BinanceRest(exchange, weight_per_minute, snapshot_kept_ns)
+        counts = OrderCounts(orders_per_10s, orders_per_day)
+        self.rest = BinanceRest(exchange, weight_per_minute, snapshot_kept_ns, counts)
+        self._orders = BinanceOrders(exchange, account, counts)
+        self.rest.routes.update(self._orders.routes())
+        self._account_stream = AccountStream(exchange, account, self._orders, self.rest.weight)
         self._exchange = exchange
+        self._account = account
         self._ping_every_ns = ping_every_ns
         self._life_ns = life_ns
         self._messages_per_second = messages_per_second
@@ -103,8 +131,10 @@ class BinanceSimulator:
         url = urlsplit(path)
         root, _, stream = url.path.strip("/").partition("/")
         streams = [name for value in parse_qs(url.query).get("streams", []) for name in value.split("/") if name]
-        known = self._clients[client] = Client(client, root == "stream", self._now_ns, self._now_ns)
-        if root not in ("ws", "stream"):
+        known = self._clients[client] = Client(client, root == "stream", self._now_ns, self._now_ns, root == "ws-api")
+        if known.is_private:
+            self._open_account_stream(known, stream, now_ns)
+        elif root not in ("ws", "stream"):
             self._hang_up(known, POLICY_VIOLATED, f"nothing is served at {url.path}")
         elif _exceeds(self._connects_ns, self._connections_per_5m, 300 * SECOND, self._now_ns):
             self._hang_up(known, POLICY_VIOLATED, "too many connections")
@@ -118,6 +148,9 @@ class BinanceSimulator:
         self._pass(now_ns)
         known = self._clients.get(client)
         if known is None:
+            return self._take()
+        if known.is_private:
+            self._out.append(self._account_stream.answer(client, frame, now_ns))
             return self._take()
         if _exceeds(known.heard_ns, self._messages_per_second, SECOND, self._now_ns):
             self._hang_up(known, POLICY_VIOLATED, "too many messages")
@@ -137,30 +170,42 @@ class BinanceSimulator:
         known = self._clients.pop(client, None)
         if known is not None:
             self._leave(known, list(known.streams))
+            self._account_stream.left(client)
 
     def requested(self, request: HttpRequest, now_ns: int) -> HttpReply:
         self._pass(now_ns)
-        return self.rest.answer(request, now_ns)
+        reply = self.rest.answer(request, now_ns)
+        self._tell_account(now_ns)
+        return reply
+
+    def places_order(self, request: HttpRequest) -> bool:
+        return request.method == "POST" and urlsplit(request.target).path == "/api/v3/order"
 
     def woken(self, now_ns: int) -> list[Outgoing]:
         self._pass(now_ns)
         return self._take()
 
     def wake_at_ns(self) -> int:
-        if self._out:
+        if self._out or (self._account is not None and self._account.took_part()):
             return self._now_ns + self._exchange.clock_offset_ns
         times = [self._now_ns + SECOND]  # even if nobody listens, so that no great time is ever to be caught up
         times += [self._turn_ns[period] for period, gathered in self._gathered.items() if gathered]
         for client in self._clients.values():
             times += client.pinged_ns + self._ping_every_ns, client.opened_ns + self._life_ns
         wake_ns = min(times) + self._exchange.clock_offset_ns
-        return min(wake_ns, self._exchange.next_event_ns()) if self._clients else wake_ns
+        is_trading = False
+        if self._account is not None:
+            wake_ns = min(wake_ns, self._account.wake_at_ns())
+            is_trading = bool(self._account.open_orders())
+        return min(wake_ns, self._exchange.next_event_ns()) if self._clients or is_trading else wake_ns
 
     def announce_shutdown(self) -> None:
         """Tell every client that the server is about to go."""
         notice = f'{{"e":"serverShutdown","E":{(self._now_ns + self._exchange.clock_offset_ns) // MS}}}'
         for client in self._clients.values():
-            frame = f'{{"stream":"!serverShutdown","data":{notice}}}' if client.is_wrapped else notice
+            frame = f'{{"event":{notice}}}' if client.is_private else notice
+            if client.is_wrapped:
+                frame = f'{{"stream":"!serverShutdown","data":{notice}}}'
             self._out.append(Push(client.number, frame))
 
     def _pass(self, now_ns: int) -> None:
@@ -195,6 +240,22 @@ class BinanceSimulator:
             elif self._now_ns >= client.pinged_ns + self._ping_every_ns:
                 client.pinged_ns = self._now_ns
                 self._out.append(Ping(client.number))
+        if self._account is not None:
+            self._account.advance(now_ns)
+            self._tell_account(now_ns)
+
+    def _tell_account(self, now_ns: int) -> None:
+        if self._account is not None:
+            self._out += self._account_stream.tell(self._account.take_happenings(), now_ns)
+
+    def _open_account_stream(self, client: Client, version: str, now_ns: int) -> None:
+        """Rule 5."""
+        try:
+            if version != "v3":
+                raise Refusal(0, f"nothing is served at /ws-api/{version}")
+            self.rest.weight.spend(CONNECTION_WEIGHT, now_ns)
+        except Refusal as refusal:
+            self._hang_up(client, POLICY_VIOLATED, refusal.message)
 
     def _take(self) -> list[Outgoing]:
         out, self._out = self._out, []

@@ -3,6 +3,9 @@
 1. Every request has a weight. An address that spends more than its budget in a minute gets 429 until the minute ends;
    one that goes on asking gets 418, for two minutes at first and twice as long each time.
 2. A refusal is `{"code": ..., "msg": ...}` with a status of 400; a path that is not served is 404.
+3. An order that is placed or canceled with success weighs nothing, one that fails what is documented.
+4. An account may place so many orders in 10 s and in a day; each fill gives one back. Beyond that there is 429 with
+   -1015.
 """
 
 from __future__ import annotations
@@ -33,9 +36,10 @@ DEPTH_WEIGHTS = (100, 5), (500, 25), (1000, 50), (5000, 250)
 WARNINGS = 5
 """Requests that are only refused while a 429 lasts, since they may have been on their way already."""
 FIRST_BAN_NS = 2 * MINUTE
-LONGEST_BAN_NS = 3 * 24 * 60 * MINUTE
+DAY = 24 * 60 * MINUTE
+LONGEST_BAN_NS = 3 * DAY
 
-TOO_MUCH, INVALID_LIMIT, MISSING, UNKNOWN_SYMBOL = -1003, -1100, -1102, -1121
+TOO_MUCH, TOO_MANY_ORDERS, INVALID_LIMIT, MISSING, UNKNOWN_SYMBOL = -1003, -1015, -1100, -1102, -1121
 
 
 @lru_cache(maxsize=1 << 16)
@@ -69,7 +73,7 @@ class Refusal(Exception):
 
     def reply(self) -> HttpReply:
         headers = {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else {}
-        return HttpReply(self.status, _json({"code": self.code, "msg": self.message}), headers)
+        return HttpReply(self.status, as_json({"code": self.code, "msg": self.message}), headers)
 
 
 class Weight:
@@ -107,45 +111,101 @@ class Weight:
         return Refusal(TOO_MUCH, f"More than {self.per_minute} request weight used in a minute.", 429, wait_s)
 
 
+class OrderCounts:
+    """Rule 4."""
+
+    def __init__(self, per_10s: int, per_day: int) -> None:
+        self._windows = {"10S": (10 * SECOND, per_10s), "1D": (DAY, per_day)}
+        self._numbers = dict.fromkeys(self._windows, 0)
+        self._used = dict.fromkeys(self._windows, 0)
+
+    def check(self, now_ns: int) -> None:
+        """Whether one more may be placed. Raises Refusal."""
+        for name, (window_ns, limit) in self._windows.items():
+            if now_ns // window_ns != self._numbers[name]:
+                self._numbers[name], self._used[name] = now_ns // window_ns, 0
+            if self._used[name] >= limit:
+                wait_s = -(-(window_ns - now_ns % window_ns) // SECOND)
+                text = f"Too many new orders; current limit is {limit} orders per {name}."
+                raise Refusal(TOO_MANY_ORDERS, text, 429, wait_s)
+
+    def placed(self) -> None:
+        self._used = {name: used + 1 for name, used in self._used.items()}
+
+    def filled(self) -> None:
+        self._used = {name: max(0, used - 1) for name, used in self._used.items()}
+
+    def headers(self) -> dict[str, str]:
+        return {f"X-MBX-ORDER-COUNT-{name}": str(used) for name, used in self._used.items()}
+
+    def limits(self) -> list[dict[str, Any]]:
+        """As the venue tells them."""
+        intervals = {"10S": ("SECOND", 10), "1D": ("DAY", 1)}
+        return [
+            _limit_row("ORDERS", *intervals[name], limit) | {"count": self._used[name]}
+            for name, (_, limit) in self._windows.items()
+        ]
+
+
 class Call(NamedTuple):
+    """`query_text` is the query as it was sent."""
+
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
     now_ns: int
+    query_text: str = ""
 
 
 class Route(NamedTuple):
+    """`is_free` is one that weighs nothing when it succeeds; `headers` are those of its answers."""
+
     weight: Callable[[Call], int]
     answer: Callable[[Call], bytes]
+    is_free: bool = False
+    headers: Callable[[], Mapping[str, str]] = dict
 
 
 class BinanceRest:
     """`routes` may be added to; each is a method and a path. A snapshot once made is served for `snapshot_kept_ns`."""
 
-    def __init__(self, exchange: SimulatedExchange, weight_per_minute: int, snapshot_kept_ns: int) -> None:
+    def __init__(
+        self, exchange: SimulatedExchange, weight_per_minute: int, snapshot_kept_ns: int, counts: OrderCounts
+    ) -> None:
         self.weight = Weight(weight_per_minute)
+        self._counts = counts
         self._exchange = exchange
         self._snapshot_kept_ns = snapshot_kept_ns
         self._pictures: dict[str, tuple[int, Picture]] = {}
         self.routes = {
             ("GET", "/api/v3/ping"): Route(lambda call: 1, lambda call: b"{}"),
-            ("GET", "/api/v3/time"): Route(lambda call: 1, lambda call: _json({"serverTime": call.now_ns // MS})),
+            ("GET", "/api/v3/time"): Route(lambda call: 1, lambda call: as_json({"serverTime": call.now_ns // MS})),
             ("GET", "/api/v3/exchangeInfo"): Route(lambda call: 20, self._exchange_info),
             ("GET", "/api/v3/depth"): Route(_depth_weight, self._depth),
         }
 
     def answer(self, request: HttpRequest, now_ns: int) -> HttpReply:
         url = urlsplit(request.target)
-        call = Call(dict(parse_qsl(url.query, keep_blank_values=True)), request.headers, request.body, now_ns)
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        call = Call(query, request.headers, request.body, now_ns, url.query)
         route = self.routes.get((request.method, url.path))
         try:
             if route is None:
                 raise Refusal(0, "Not found", 404)
-            self.weight.spend(route.weight(call), now_ns)
-            reply = HttpReply(200, route.answer(call))
+            reply = HttpReply(200, self._paid_for(route, call), route.headers())
         except Refusal as refusal:
             reply = refusal.reply()
         return reply._replace(headers={**reply.headers, "X-MBX-USED-WEIGHT-1M": str(self.weight.used)})
+
+    def _paid_for(self, route: Route, call: Call) -> bytes:
+        """Rule 3."""
+        weight = route.weight(call)
+        self.weight.spend(0 if route.is_free else weight, call.now_ns)
+        try:
+            return route.answer(call)
+        except Refusal:
+            self.weight.used += weight if route.is_free else 0
+            raise
 
     def _depth(self, call: Call) -> bytes:
         symbol, limit = self._known(call.query.get("symbol", "")), _limit(call)
@@ -170,13 +230,16 @@ class BinanceRest:
             except (ValueError, TypeError):
                 raise Refusal(INVALID_LIMIT, "Illegal characters found in parameter 'symbols'.") from None
         rows = [_symbol_row(self._exchange.listing(self._known(symbol))) for symbol in symbols]
-        limits = [("REQUEST_WEIGHT", "MINUTE", 1, self.weight.per_minute), ("RAW_REQUESTS", "MINUTE", 5, 300_000)]
-        keys = "rateLimitType", "interval", "intervalNum", "limit"
-        return _json(
+        orders = [{name: value for name, value in row.items() if name != "count"} for row in self._counts.limits()]
+        return as_json(
             {
                 "timezone": "UTC",
                 "serverTime": call.now_ns // MS,
-                "rateLimits": [dict(zip(keys, limit, strict=True)) for limit in limits],
+                "rateLimits": [
+                    _limit_row("REQUEST_WEIGHT", "MINUTE", 1, self.weight.per_minute),
+                    *orders,
+                    _limit_row("RAW_REQUESTS", "MINUTE", 5, 300_000),
+                ],
                 "exchangeFilters": [],
                 "symbols": rows,
             }
@@ -188,6 +251,10 @@ class BinanceRest:
         if symbol not in self._exchange:
             raise Refusal(UNKNOWN_SYMBOL, "Invalid symbol.")
         return symbol
+
+
+def _limit_row(kind: str, interval: str, number: int, limit: int) -> dict[str, Any]:
+    return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
 
 
 def _symbol_row(listing: Listing) -> dict[str, Any]:
@@ -230,5 +297,5 @@ def _depth_weight(call: Call) -> int:
     return next(weight for up_to, weight in DEPTH_WEIGHTS if limit <= up_to)
 
 
-def _json(content: object) -> bytes:
+def as_json(content: object) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""Gate's public spot interface, simulated after its documents of May 2026.
+"""Gate's spot interface, simulated after its documents of May 2026.
 
  1. A request has its time, which is within a minute of the venue's. Its answer repeats the payload.
  2. `spot.obu`: a full push, then every 20 ms (50 levels) or 100 ms (400) what has changed among these. A second
@@ -7,6 +7,8 @@
  3. `spot.order_book_update`: every 100 ms (100 levels) or 20 ms (20) what has changed among these, to be joined to a
     REST snapshot of any moment.
  4. `spot.trades` and `spot.book_ticker` tell at once. `spot.ping` is answered.
+ 5. Each request for one of the account's channels is signed; order entry by websocket logs in. See
+    `simulator_private`.
 
 That pings of the websocket protocol are answered is not watched: the carrier keeps the answers to itself.
 """
@@ -17,8 +19,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from connectors.gateio.simulator_account import GateioAccountRest
+from connectors.gateio.simulator_auth import check_subscription
 from connectors.gateio.simulator_books import OBU, OBU_PERIODS_NS, UPDATE_PERIODS_NS, UPDATES, BookStream
-from connectors.gateio.simulator_rest import MS, SECOND, GateioRest
+from connectors.gateio.simulator_orders import GateioOrders
+from connectors.gateio.simulator_private import ALL, BALANCES, PRIVATE, PrivateStreams, WebsocketOrders
+from connectors.gateio.simulator_rest import MS, PLACING, ROOT, SECOND, GateioRest, Refusal
+from connectors.simulation.account import SimulatedAccount, UniqueIds
 from connectors.simulation.book import Change
 from connectors.simulation.contract import Hangup, HttpReply, HttpRequest, Outgoing, Ping, Push
 from connectors.simulation.exchange import SimulatedExchange
@@ -29,15 +36,20 @@ TRADES, QUOTES = "spot.trades", "spot.book_ticker"
 CLOCK_TOLERANCE_S = 60
 POLICY_VIOLATED = 1008
 
-MALFORMED, WRONG_ARGUMENT = 1, 2
+MALFORMED, WRONG_ARGUMENT, NOT_AUTHENTICATED = 1, 2, 4
 
 
-def simulator(exchange: SimulatedExchange) -> GateioSimulator:
-    return GateioSimulator(exchange)
+def simulator(exchange: SimulatedExchange, account: SimulatedAccount | None = None) -> GateioSimulator:
+    return GateioSimulator(exchange, account)
+
+
+def account_of(exchange: SimulatedExchange, **options: Any) -> SimulatedAccount:
+    """An account with this venue's manners; the options are those of SimulatedAccount."""
+    return SimulatedAccount(exchange, unique_ids=UniqueIds.EVER, **options)
 
 
 class Topic(NamedTuple):
-    """`variant` is empty for trades and quotes."""
+    """`variant` is for books alone. `symbol` is empty for balances."""
 
     channel: str
     symbol: str
@@ -59,25 +71,36 @@ class Client:
 
 
 class GateioSimulator:
-    """See `connectors.simulation.contract.SimulatedVenue`. The options are the venue's own limits, and:
+    """See `connectors.simulation.contract.SimulatedVenue`. Without an account no key is valid. The options are the
+    venue's own limits, and:
 
-    `pushes_before_answer`: the full push of a subscription comes before its answer. `full_push_every_ns`: this often a
-    full push takes the place of an update. `snapshot_kept_ns`: REST snapshots are as much as that behind the streams.
+    `text_kept_ns`: so long an order that has ended is found by the client's id. `pushes_before_answer`: the full push
+    of a subscription comes before its answer. `full_push_every_ns`: this often a full push takes the place of an
+    update. `snapshot_kept_ns`: REST snapshots are as much as that behind the streams.
     """
 
     def __init__(
         self,
         exchange: SimulatedExchange,
+        account: SimulatedAccount | None = None,
         *,
         ping_every_ns: int = 20 * SECOND,
         connections_at_most: int = 300,
         requests_per_10s: int = 200,
+        orders_per_second: int = 10,
+        cancels_per_second: int = 200,
+        text_kept_ns: int = 0,
         pushes_before_answer: bool = False,
         full_push_every_ns: int = 0,
         snapshot_kept_ns: int = 0,
     ) -> None:
         self.name = exchange.name
         self.rest = GateioRest(exchange, requests_per_10s, snapshot_kept_ns, self._pictured)
+        orders = GateioOrders(exchange, account, self.rest.meter, text_kept_ns, orders_per_second, cancels_per_second)
+        GateioAccountRest(self.rest, orders, exchange)
+        self._account = account
+        self._order_entry = WebsocketOrders(orders)
+        self._private = PrivateStreams(orders, account) if account is not None else None
         self._exchange = exchange
         self._ping_every_ns = ping_every_ns
         self._connections_at_most = connections_at_most
@@ -112,16 +135,24 @@ class GateioSimulator:
         known = self._clients.get(client)
         if known is not None:
             self._hear(known, frame, now_ns)
+            self._tell_account(now_ns)
         return self._take()
 
     def disconnected(self, client: int, now_ns: int) -> None:
         known = self._clients.pop(client, None)
+        self._order_entry.leave(client)
         if known is not None:
             self._leave(known, list(known.topics))
 
     def requested(self, request: HttpRequest, now_ns: int) -> HttpReply:
         self._pass(now_ns)
-        return self.rest.answer(request, now_ns)
+        reply = self.rest.answer(request, now_ns)
+        self._tell_account(now_ns)
+        return reply
+
+    def places_order(self, request: HttpRequest) -> bool:
+        method, path = PLACING
+        return request.method == method and request.target.partition("?")[0] == ROOT + path
 
     def woken(self, now_ns: int) -> list[Outgoing]:
         self._pass(now_ns)
@@ -134,7 +165,12 @@ class GateioSimulator:
         times += [stream.turn_ns for stream in self._behind.values()]
         times += [client.pinged_ns + self._ping_every_ns for client in self._clients.values()]
         wake_ns = min(times) + self._exchange.clock_offset_ns
-        return min(wake_ns, self._exchange.next_event_ns()) if self._clients else wake_ns
+        if self._account is not None:
+            if self._account.took_part():
+                return self._now_ns + self._exchange.clock_offset_ns
+            wake_ns = min(wake_ns, self._account.wake_at_ns())
+        has_listeners = self._clients or (self._account is not None and self._account.open_orders())
+        return min(wake_ns, self._exchange.next_event_ns()) if has_listeners else wake_ns
 
     def announce_upgrade(self) -> None:
         """Tell every client that the server is about to go."""
@@ -165,6 +201,9 @@ class GateioSimulator:
             if self._now_ns >= client.pinged_ns + self._ping_every_ns:
                 client.pinged_ns = self._now_ns
                 self._out.append(Ping(client.number))
+        if self._account is not None:
+            self._account.advance(now_ns)
+            self._tell_account(now_ns)
 
     def _take(self) -> list[Outgoing]:
         out, self._out = self._out, []
@@ -179,6 +218,14 @@ class GateioSimulator:
         """To all who follow the topic."""
         frame, book = _frame(topic, result, now_ns), topic.symbol if topic.variant else ""
         self._out += [Push(number, frame, book) for number in self._followers[topic]]
+
+    def _tell_account(self, now_ns: int) -> None:
+        if self._private is None:
+            return
+        for told in self._private.tell(now_ns):
+            topics = Topic(told.channel, told.symbol), Topic(told.channel, ALL)
+            followers = dict.fromkeys(number for topic in topics for number in self._followers.get(topic, ()))
+            self._out += [Push(number, told.frame, told.symbol, is_private=True) for number in followers]
 
     def _trades(self, change: Change, now_ns: int) -> None:
         topic = Topic(TRADES, change.symbol)
@@ -224,6 +271,12 @@ class GateioSimulator:
                 pong = {"channel": "spot.pong", "event": "", "error": None, "result": None}
                 self._out.append(Push(client.number, _json(_times(now_ns) | pong)))
                 return
+            if request.get("event") == "api":
+                answers = self._order_entry.answers(client.number, request, now_ns)
+                self._out += [Push(client.number, text) for text in answers]
+                return
+            if request["channel"] in PRIVATE:
+                self._authenticate(request, now_ns)
             topics = self._topics(request["channel"], request.get("payload"))
             if request.get("event") == "subscribe":
                 pushes = self._follow(client, topics, now_ns)
@@ -236,7 +289,16 @@ class GateioSimulator:
             answer = Push(client.number, _answer(request, refused, now_ns))
         self._out += [*pushes, answer] if self._pushes_before_answer else [answer, *pushes]
 
+    def _authenticate(self, request: dict[str, Any], now_ns: int) -> None:
+        """Rule 5."""
+        try:
+            check_subscription(self._account, request, now_ns)
+        except Refusal as refusal:
+            raise Refused(NOT_AUTHENTICATED, f"{refusal.label}: {refusal.message}") from None
+
     def _topics(self, channel: str, payload: Any) -> list[Topic]:
+        if channel == BALANCES:
+            return [Topic(channel, "")]
         if not isinstance(payload, list) or not payload or not all(isinstance(part, str) for part in payload):
             raise Refused(WRONG_ARGUMENT, "the payload is a list of texts")
         if channel == OBU:
@@ -249,6 +311,8 @@ class GateioSimulator:
             if len(payload) != 2 or payload[1] not in UPDATE_PERIODS_NS:
                 raise Refused(WRONG_ARGUMENT, "the payload is a currency pair and 20ms or 100ms")
             return [Topic(channel, self._known(payload[0]), payload[1])]
+        if channel in PRIVATE:
+            return [Topic(channel, symbol if symbol == ALL else self._known(symbol)) for symbol in payload]
         if channel in (TRADES, QUOTES):
             return [Topic(channel, self._known(symbol)) for symbol in payload]
         raise Refused(WRONG_ARGUMENT, f"unknown channel {channel}")

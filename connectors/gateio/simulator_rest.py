@@ -1,7 +1,7 @@
 """Gate's REST answers, simulated, and how often they may be asked for.
 
-1. Each endpoint may be asked 200 times in every 10 seconds. The headers say how often it may be asked still, and when
-   it may again.
+1. Each endpoint may be asked 200 times in every 10 seconds, unless it has a limit of its own. The headers say how often
+   it may be asked still, and when it may again.
 2. A refusal is `{"label": ..., "message": ...}`.
 """
 
@@ -23,6 +23,7 @@ SECOND = 1000 * MS
 
 ROOT = "/api/v4"
 WINDOW_NS = 10 * SECOND
+PLACING = "POST", "/spot/orders"
 DEEPEST = 1000
 """No snapshot has more levels a side."""
 
@@ -47,9 +48,16 @@ class Refusal(Exception):
         return HttpReply(self.status, _json({"label": self.label, "message": self.message}))
 
 
-class Call(NamedTuple):
-    """`name` is the last part of the path, where the route has a name in its place."""
+def too_many_requests() -> Refusal:
+    return Refusal("TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)", 429)
 
+
+class Call(NamedTuple):
+    """`target` is the path with its query, as sent; `name` its last part, where the route has a name in its place. The
+    names of `headers` are in small letters."""
+
+    method: str
+    target: str
     name: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
@@ -57,9 +65,32 @@ class Call(NamedTuple):
     now_ns: int
 
 
+class Limit(NamedTuple):
+    """`units` in each `window_ns`, of everything that is counted under the same name."""
+
+    name: str
+    units: int
+    window_ns: int = WINDOW_NS
+
+
+class Meter:
+    """Counts what is limited."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def count(self, limit: Limit, now_ns: int) -> int:
+        """Once more; returns how often it may come again in this window, less than 0 when this was too often."""
+        window = now_ns // limit.window_ns
+        counted_in, times = self._counts.get(limit.name, (window, 0))
+        times = times + 1 if counted_in == window else 1
+        self._counts[limit.name] = window, times
+        return limit.units - times
+
+
 class GateioRest:
-    """`routes` may be added to; each is a method and a path, in which `{}` stands for the last part. `pictured` is told
-    of each snapshot when it is made; it is then served for `snapshot_kept_ns`."""
+    """`routes` may be added to, and `limits` of their own; each is a method and a path, in which `{}` stands for the
+    last part. `pictured` is told of each snapshot when it is made; it is then served for `snapshot_kept_ns`."""
 
     def __init__(
         self,
@@ -73,8 +104,8 @@ class GateioRest:
         self._snapshot_kept_ns = snapshot_kept_ns
         self._pictured = pictured
         self._pictures: dict[str, tuple[int, Picture]] = {}
-        self._window = 0
-        self._asked: dict[str, int] = {}
+        self.meter = Meter()
+        self.limits: dict[tuple[str, str], Callable[[Call], Limit]] = {}
         self.routes: dict[tuple[str, str], Callable[[Call], bytes]] = {
             ("GET", "/spot/time"): lambda call: _json({"server_time": call.now_ns // MS}),
             ("GET", "/spot/currencies"): self._assets,
@@ -91,29 +122,19 @@ class GateioRest:
         route = next((key for key in (path, f"{above}/{{}}") if (request.method, key) in self.routes), "")
         if not route or path == url.path:
             return Refusal("NOT_FOUND", f"nothing is served at {url.path}", 404).reply()
-        headers = self._count(route, now_ns)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
+        headers = {key.lower(): value for key, value in request.headers.items()}
+        call = Call(request.method, request.target, name, query, headers, request.body, now_ns)
+        key = request.method, route
+        limit = self.limits[key](call) if key in self.limits else Limit(" ".join(key), self._requests_per_10s)
+        remaining = self.meter.count(limit, now_ns)
         try:
-            if self._asked[route] > self._requests_per_10s:
-                raise Refusal("TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)", 429)
-            call = Call(name, query, request.headers, request.body, now_ns)
-            reply = HttpReply(200, self.routes[request.method, route](call))
+            if remaining < 0:
+                raise too_many_requests()
+            reply = HttpReply(201 if key == PLACING else 200, self.routes[key](call))
         except Refusal as refusal:
             reply = refusal.reply()
-        return reply._replace(headers=headers)
-
-    def _count(self, route: str, now_ns: int) -> dict[str, str]:
-        """Rule 1."""
-        window = now_ns // WINDOW_NS
-        if window != self._window:
-            self._window = window
-            self._asked.clear()
-        self._asked[route] = self._asked.get(route, 0) + 1
-        return {
-            "X-Gate-RateLimit-Requests-Remain": str(max(0, self._requests_per_10s - self._asked[route])),
-            "X-Gate-RateLimit-Limit": str(self._requests_per_10s),
-            "X-Gate-RateLimit-Reset-Timestamp": str((window + 1) * WINDOW_NS // SECOND),
-        }
+        return reply._replace(headers=_rate_headers(limit, remaining, now_ns))
 
     def _order_book(self, call: Call) -> bytes:
         """The id comes only if it was asked for."""
@@ -178,6 +199,15 @@ def _row(listing: Listing) -> dict[str, Any]:
         "delisting_time": 0,
         "type": "normal",
         "st_tag": False,
+    }
+
+
+def _rate_headers(limit: Limit, remaining: int, now_ns: int) -> dict[str, str]:
+    """Rule 1."""
+    return {
+        "X-Gate-RateLimit-Requests-Remain": str(max(0, remaining)),
+        "X-Gate-RateLimit-Limit": str(limit.units),
+        "X-Gate-RateLimit-Reset-Timestamp": str((now_ns // limit.window_ns + 1) * limit.window_ns // SECOND),
     }
 
 

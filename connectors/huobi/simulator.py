@@ -1,4 +1,4 @@
-"""HTX's public side, simulated: both of its sockets and its REST metadata, over one simulated exchange.
+"""HTX simulated: its sockets and its REST routes, over one simulated exchange, with or without an account that trades.
 
 What a client meets here, in substance:
 
@@ -9,7 +9,8 @@ What a client meets here, in substance:
  4. The venue pings every 5 seconds, and hangs up instead of a third ping in a row that would go unanswered.
  5. A market that is not tradable falls silent, and cannot be subscribed to any more.
 
-What the topics say is in `simulator_topics`.
+What the topics say is in `simulator_topics`. Orders are in `simulator_orders`, and the private socket, which goes by
+rules of its own, in `simulator_private`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from aggregator.domain.instrument import Listing
+from connectors.huobi.simulator_keys import Keys
+from connectors.huobi.simulator_orders import PLACE, OrderRoutes
+from connectors.huobi.simulator_private import SOCKET, PrivateSockets
 from connectors.huobi.simulator_rest import currencies, display_rules, rules, rules_in_words
 from connectors.huobi.simulator_topics import (
     BEST_QUOTES,
@@ -42,6 +46,7 @@ from connectors.huobi.simulator_topics import (
     update_id_of,
 )
 from connectors.pacing import Budget
+from connectors.simulation.account import SimulatedAccount, UniqueIds
 from connectors.simulation.contract import Hangup, HttpReply, HttpRequest, Outgoing, Push, SimulatedVenue
 from connectors.simulation.exchange import NEVER_NS, SimulatedExchange
 
@@ -55,8 +60,16 @@ JITTER_NS = 10 * MS
 """The network may bring two requests this much closer together than they were sent."""
 
 
-def simulator(exchange: SimulatedExchange) -> SimulatedVenue:
-    return HuobiSimulator(exchange)
+HOST = "api.huobi.pro"
+
+
+def simulator(exchange: SimulatedExchange, account: SimulatedAccount | None = None) -> SimulatedVenue:
+    return HuobiSimulator(exchange, account)
+
+
+def account_of(exchange: SimulatedExchange, **options: Any) -> SimulatedAccount:
+    """An account with this venue's manners; the options are those of SimulatedAccount."""
+    return SimulatedAccount(exchange, unique_ids=UniqueIds.NEVER, **options)
 
 
 @dataclass(slots=True)
@@ -74,17 +87,21 @@ class _Refused(Exception):
 
 class HuobiSimulator:
     """See `connectors.simulation.contract.SimulatedVenue`. A snapshot shows its topic as it was `snapshot_lag_ns` ago;
-    one in `one_empty_in` shows nothing (0: none does)."""
+    one in `one_empty_in` shows nothing (0: none does). Questions do not find an order that was placed less than
+    `hides_orders_ns` ago. Without an account no key is known. `host` is what those call that do not say it."""
 
     def __init__(
         self,
         exchange: SimulatedExchange,
+        account: SimulatedAccount | None = None,
         *,
         snapshot_lag_ns: int = 900 * MS,
         one_empty_in: int = 16,
         request_spacing_ns: int = 100 * MS,
         ping_every_ns: int = 5 * SECOND,
         requests_per_second: int = 10,
+        hides_orders_ns: int = 0,
+        host: str = HOST,
     ) -> None:
         self.name = exchange.name
         self._exchange = exchange
@@ -95,6 +112,10 @@ class HuobiSimulator:
         self._random = Random(f"empty snapshots of {exchange.name}")
         self._clients: dict[int, _Client] = {}
         self._topics: dict[str, dict[str, Topic]] = {}
+        self._account = account or SimulatedAccount(exchange, balances={})
+        self._keys = Keys(account, host)
+        self._private = PrivateSockets(exchange, self._account, self._keys)
+        self._orders = OrderRoutes(exchange, self._account, self._keys, hides_ns=hides_orders_ns)
         self._rest = Budget(requests_per_second, SECOND)
         self._routes: dict[tuple[str, str], Callable[[dict[str, str], int], dict[str, object]]] = {
             ("GET", "/v1/common/timestamp"): self._time,
@@ -115,6 +136,9 @@ class HuobiSimulator:
 
     def connected(self, client: int, path: str, now_ns: int) -> list[Outgoing]:
         path = path.partition("?")[0]
+        if path == SOCKET:
+            self._private.connected(client, now_ns)
+            return []
         if path not in CHANNELS:
             return [Hangup(client, 1008, f"there is nothing at {path}")]
         at_ns = self._true_ns(now_ns)
@@ -122,6 +146,8 @@ class HuobiSimulator:
         return []
 
     def received(self, client: int, frame: str | bytes, now_ns: int) -> list[Outgoing]:
+        if client in self._private:
+            return self._private.received(client, frame, now_ns)
         state = self._clients.get(client)
         if state is None:
             return []
@@ -142,14 +168,22 @@ class HuobiSimulator:
 
     def disconnected(self, client: int, now_ns: int) -> None:
         self._clients.pop(client, None)
+        self._private.disconnected(client)
+
+    def places_order(self, request: HttpRequest) -> bool:
+        return request.method == "POST" and request.target.partition("?")[0] == PLACE
 
     def requested(self, request: HttpRequest, now_ns: int) -> HttpReply:
+        if request.method == "GET" and request.body:
+            return _refusal(HTTPStatus.FORBIDDEN, "forbidden", "a GET has no body")
+        self._keys.hear(request)
+        private = self._orders.requested(request, now_ns)
+        if private is not None:
+            return private
         path, _, query = request.target.partition("?")
         route = self._routes.get((request.method, path))
         if route is None:
             return _refusal(HTTPStatus.NOT_FOUND, "not-found", f"there is nothing at {path}")
-        if request.method == "GET" and request.body:
-            return _refusal(HTTPStatus.FORBIDDEN, "forbidden", "a GET has no body")
         at_ns = self._true_ns(now_ns)
         if self._rest.free_at_ns(1, at_ns) > at_ns:
             return _refusal(HTTPStatus.TOO_MANY_REQUESTS, "base-request-exceed-frequency-limit", "too many requests")
@@ -165,12 +199,18 @@ class HuobiSimulator:
         for change in self._exchange.advance(now_ns):
             for topic in self._topics.get(change.symbol, {}).values():
                 topic.hear(change, at_ns)
-        return [*self._said(at_ns, now_ns), *self._pinged(at_ns, now_ns)]
+        self._account.advance(now_ns)
+        return [*self._said(at_ns, now_ns), *self._pinged(at_ns, now_ns), *self._private.woken(now_ns)]
 
     def wake_at_ns(self) -> int:
         dues_ns = [topic.due_ns for topics in self._topics.values() for topic in topics.values()]
         dues_ns += [client.ping_ns for client in self._clients.values()]
-        return min(self._exchange.next_event_ns(), min(dues_ns, default=NEVER_NS) + self._exchange.clock_offset_ns)
+        return min(
+            self._exchange.next_event_ns(),
+            min(dues_ns, default=NEVER_NS) + self._exchange.clock_offset_ns,
+            self._account.wake_at_ns(),
+            self._private.wake_at_ns(),
+        )
 
     def _true_ns(self, now_ns: int) -> int:
         """Plans are made by a clock that nobody sets: one set back would stop the venue for as long."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from aggregator.domain.book import Levels
@@ -148,6 +149,12 @@ class TrueBook:
             fills.append((key * side.sign, taken))
             quantity -= taken
         return fills
+
+    def offered(self, taker: Side, limit_price: int) -> int:
+        """What `take` could consume with that limit."""
+        side = self.asks if taker is Side.BUY else self.bids
+        reached = takewhile(lambda key: key <= limit_price * side.sign, side.keys)
+        return sum(side.quantities[key] for key in reached)
 
     def close(self, at_ns: int) -> Change | None:
         """The update that ends here, None when nothing changed."""

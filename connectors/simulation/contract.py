@@ -21,6 +21,15 @@ class Push(NamedTuple):
     symbol: str = ""
     is_private: bool = False
 
+    @property
+    def line(self) -> tuple[int, str, bool]:
+        """Frames of one line keep their order."""
+        return self.client, self.symbol, self.is_private
+
+    @property
+    def is_about_book(self) -> bool:
+        return bool(self.symbol) and not self.is_private
+
 
 class Ping(NamedTuple):
     """A ping of the websocket protocol itself."""

@@ -145,6 +145,11 @@ class SimulatedExchange:
         """What the book of that moment is centred on, on the instrument's scale."""
         return self._market(symbol).fair.at(at_ns - self.clock_offset_ns)
 
+    def offered(self, symbol: str, side: Side, limit_price: int) -> int:
+        """The quantity that a taker of `side` could take no worse than the limit: of the true book, without what
+        `cross` makes it publish."""
+        return self._market(symbol).book.offered(side, limit_price)
+
     def take(self, symbol: str, side: Side, quantity: int, limit_price: int) -> list[tuple[int, int]]:
         """A taker of `side` consumes what rests on the other side, no worse than the limit: returns price and
         quantity of each trade, best first. The book grows back as it always does, an eighth of what it lacks with

@@ -36,6 +36,10 @@ class Fault:
     def forget(self, client: int) -> None:
         """The client is gone."""
 
+    def aims_at(self, push: Push) -> bool:
+        """Aimed at a book, it spares private frames, whatever symbol they tell of."""
+        return not self.symbol or (push.symbol == self.symbol and not push.is_private)
+
 
 @dataclass
 class Delay(Fault):

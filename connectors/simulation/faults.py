@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
+from functools import partial
 from heapq import heapify, heappop, heappush
 from random import Random
 from typing import TypeVar
 
 from aggregator.domain.errors import AggregatorError
 from connectors.simulation import fault_kinds, frame_faults
+from connectors.simulation.account import SimulatedAccount
 from connectors.simulation.contract import Hangup, HttpReply, HttpRequest, Outgoing, Ping, Push, SimulatedVenue
 from connectors.simulation.exchange import SimulatedExchange
 from connectors.simulation.fault_kinds import (
@@ -23,6 +25,7 @@ from connectors.simulation.fault_kinds import (
     SlowSnapshot,
 )
 from connectors.simulation.frame_faults import FrameFault, Silent
+from connectors.simulation.order_faults import NEED_AN_ACCOUNT, ORDER_FAULTS, OrderFault
 
 FAULTS: dict[str, type[Fault]] = {
     "delay": fault_kinds.Delay,
@@ -44,6 +47,7 @@ FAULTS: dict[str, type[Fault]] = {
     "delist": fault_kinds.Delist,
     "change_tick": fault_kinds.ChangeTick,
     "clock_skew": fault_kinds.ClockSkew,
+    **ORDER_FAULTS,
 }
 """Everything that can be made to go wrong, by name."""
 
@@ -80,18 +84,27 @@ class Faults:
     the connection dies without a closing handshake; a Push just before it may be only the first part of a frame.
     After `switch_on` and `switch_off` `wake_at_ns` is to be asked again.
 
-    One fault of a name is on for each symbol; switching it on again replaces it.
+    One fault of a name is on for each symbol; switching it on again replaces it. An order is struck by one fault, the
+    first that was switched on of those that it meets. Some need the account that trades at the venue.
     """
 
-    def __init__(self, venue: SimulatedVenue, exchange: SimulatedExchange, seed: int = 0) -> None:
+    def __init__(
+        self,
+        venue: SimulatedVenue,
+        exchange: SimulatedExchange,
+        seed: int = 0,
+        account: SimulatedAccount | None = None,
+    ) -> None:
         self.name = venue.name
         self._venue = venue
         self._exchange = exchange
+        self._account = account
+        self._kept_back: tuple[HttpRequest, int] | None = None
         self._random = Random(f"faults of {venue.name}, seed {seed}")
         self._faults: dict[tuple[str, str], Fault] = {}
         self._clients: set[int] = set()
         self._held: list[tuple[int, int, Push]] = []
-        self._held_until: dict[tuple[int, str], int] = {}
+        self._held_until: dict[tuple[int, str, bool], int] = {}
         self._held_ever = 0
 
     def switch_on(self, name: str, **options: Option) -> None:
@@ -99,6 +112,8 @@ class Faults:
         kind = FAULTS.get(name)
         if kind is None:
             raise FaultRefused(f"there is no fault {name!r}; there are {', '.join(FAULTS)}")
+        if name in NEED_AN_ACCOUNT and self._account is None:
+            raise FaultRefused(f"{name} needs an account, and none trades on {self.name}")
         known = _options(kind)
         types = {field.name: field.type for field in fields(kind)}
         read: dict[str, Option] = {}
@@ -151,9 +166,10 @@ class Faults:
         return self._find(HalfOpen) is None
 
     def reply_delay_ns(self, request: HttpRequest, now_ns: int) -> int:
-        """How long the reply to this is to be held back."""
+        """How long the reply to this, the request just made, is to be held back."""
         self._retire(now_ns)
-        return sum(fault.ns for fault in self._all(SlowSnapshot) if fault.meets(request))
+        kept_ns = self._kept_back[1] if self._kept_back and self._kept_back[0] is request else 0
+        return kept_ns + sum(fault.ns for fault in self._all(SlowSnapshot) if fault.meets(request))
 
     def connected(self, client: int, path: str, now_ns: int) -> list[Outgoing]:
         if self.refuses(now_ns):
@@ -177,7 +193,12 @@ class Faults:
         for fault in self._all(HttpStatus):
             if fault.meets(request):
                 return fault.reply()
+        if self._find(OrderFault) and self.places_order(request):
+            return self._placed(request, now_ns)
         return self._venue.requested(request, self._skewed(now_ns))
+
+    def places_order(self, request: HttpRequest) -> bool:
+        return self._venue.places_order(request)
 
     def woken(self, now_ns: int) -> list[Outgoing]:
         self._retire(now_ns)
@@ -192,6 +213,19 @@ class Faults:
         if self._held:
             times.append(self._held[0][0])
         return min(times)
+
+    def _placed(self, request: HttpRequest, now_ns: int) -> HttpReply:
+        place = partial(self._venue.requested, request, self._skewed(now_ns))
+        fault = next((fault for fault in self._all(OrderFault) if fault.meets(request, self._random)), None)
+        if fault is None:
+            return place()
+        if self._account is not None:
+            fault.arm(self._account)
+        answer = fault.strike(place)
+        if self._account is not None:
+            self._account.spare_next()  # what was refused on the spot must not leave its fate to the next one
+        self._kept_back = request, answer.after_ns
+        return answer.reply
 
     def _out(self, items: Iterable[Outgoing], now_ns: int) -> list[Outgoing]:
         """What is left of what the venue says, and what was held until now."""
@@ -239,13 +273,13 @@ class Faults:
 
     def _due_ns(self, push: Push, now_ns: int) -> int:
         """Frames of one book keep their order, also when a delay was just lifted."""
-        delays = (fault.ns for fault in self._all(Delay) if fault.symbol in ("", push.symbol))
-        return max(now_ns + sum(delays), self._held_until.get((push.client, push.symbol), 0))
+        delays = (fault.ns for fault in self._all(Delay) if fault.aims_at(push))
+        return max(now_ns + sum(delays), self._held_until.get(push.line, 0))
 
     def _hold(self, push: Push, due_ns: int) -> None:
         self._held_ever += 1
-        due_ns = max(due_ns, self._held_until.get((push.client, push.symbol), 0))
-        self._held_until[push.client, push.symbol] = due_ns
+        due_ns = max(due_ns, self._held_until.get(push.line, 0))
+        self._held_until[push.line] = due_ns
         heappush(self._held, (due_ns, self._held_ever, push))
 
     def _leave(self, client: int, now_ns: int) -> None:

@@ -23,7 +23,7 @@ class FrameFault(Fault):
         return 0 < self.count <= self.struck
 
     def meets(self, push: Push, random: Random) -> bool:
-        if self.is_spent or (self.symbol and push.symbol != self.symbol):
+        if self.is_spent or not self.aims_at(push):
             return False
         if self.probability < 1 and random.random() >= self.probability:
             return False
@@ -50,7 +50,7 @@ class Gap(FrameFault):
     count: int = 1
 
     def meets(self, push: Push, random: Random) -> bool:
-        return bool(push.symbol) and super().meets(push, random)
+        return push.is_about_book and super().meets(push, random)
 
 
 class Duplicate(FrameFault):
@@ -64,22 +64,22 @@ class Duplicate(FrameFault):
 class Reorder(FrameFault):
     """Frames change places with the next one of the same book for the same client."""
 
-    held: dict[tuple[int, str], Push] = field(default_factory=dict, init=False)
+    held: dict[tuple[int, str, bool], Push] = field(default_factory=dict, init=False)
 
     @property
     def is_spent(self) -> bool:  # type: ignore[override]
         return not self.held and 0 < self.count <= self.struck
 
     def meets(self, push: Push, random: Random) -> bool:
-        if (push.client, push.symbol) in self.held:
+        if push.line in self.held:
             return True
         return not 0 < self.count <= self.struck and super().meets(push, random)
 
     def strike(self, push: Push, random: Random) -> list[Outgoing]:
-        earlier = self.held.pop((push.client, push.symbol), None)
+        earlier = self.held.pop(push.line, None)
         if earlier is not None:
             return [push, earlier]
-        self.held[push.client, push.symbol] = push
+        self.held[push.line] = push
         return []
 
     def end(self, exchange: SimulatedExchange) -> list[Push]:
@@ -145,7 +145,7 @@ class Frozen(FrameFault):
         return []
 
     def meets(self, push: Push, random: Random) -> bool:
-        return self.replay and bool(push.symbol) and super().meets(push, random)
+        return self.replay and push.is_about_book and super().meets(push, random)
 
     def strike(self, push: Push, random: Random) -> list[Outgoing]:
         return [self.pictures.setdefault((push.client, push.symbol), push)]

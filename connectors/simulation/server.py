@@ -77,6 +77,16 @@ class SimulatorServer:
         app.router.add_route("*", "/{path:.*}", self._any)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
 
+    @property
+    def clients(self) -> int:
+        """Websockets that are open."""
+        return len(self._clients)
+
+    @property
+    def clients(self) -> int:
+        """Websockets that are open."""
+        return len(self._clients)
+
     async def open(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; returns `host:port`. Port 0 takes any that is free."""
         await self._runner.setup()
@@ -112,7 +122,10 @@ class SimulatorServer:
             return await self._websocket(request)
         http = HttpRequest(request.method, request.path_qs, dict(request.headers), await request.read())
         reply = self.venue.requested(http, self._clock_ns())
+        self._told.set()  # it may have something to say on its websockets now
         await asyncio.sleep(self.venue.reply_delay_ns(http, self._clock_ns()) / 1e9)
+        if reply.status == 0:
+            return _no_reply(request)
         return web.Response(
             status=reply.status, body=reply.body, headers={"Content-Type": "application/json", **reply.headers}
         )
@@ -149,3 +162,10 @@ class SimulatorServer:
             return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
         self._told.set()
         return web.json_response({"venue": self.venue.name, "faults": self.venue.active()})
+
+
+def _no_reply(request: web.Request) -> web.Response:
+    """Nothing can be written any more on a connection that is cut, though the library wants something to write."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

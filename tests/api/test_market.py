@@ -1,18 +1,23 @@
 """The routes as programs use them: answers as documented, errors that name the remedy."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from aggregator.api.auth import Keys
+from aggregator.api.house import HouseRoutes
 from aggregator.api.market import MarketRoutes, VenueEntry
+from aggregator.api.orders import OrderRoutes
 from aggregator.api.quotes import QuoteRoutes
 from aggregator.api.server import CannotListen, Operations, Server
 from aggregator.domain.book import Levels
+from aggregator.domain.effects import Effect
 from aggregator.domain.events import BookLost, BookSnapshot, FrameRejected, ListingsRead
 from aggregator.domain.instrument import Fees, Instrument, Listing
 from aggregator.domain.numbers import parse_rate
+from aggregator.domain.order_events import OrderEvent
 from aggregator.domain.plan import RoutingPolicy
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
@@ -44,6 +49,10 @@ def snapshot(venue: str, bid: str, ask: str, at_ns: int) -> BookSnapshot:
 
 def service() -> tuple[Engine, Server]:
     engine = Engine()
+
+    async def ask(event: OrderEvent) -> Sequence[Effect]:
+        return engine.apply(event)
+
     engine.apply(ListingsRead("binance", 0, [listing("binance", "0.001")]))
     engine.apply(ListingsRead("huobi", 0, [listing("huobi", "0.002")]))
     engine.apply(snapshot("binance", "100", "101", NOW_NS - 5))
@@ -59,7 +68,9 @@ def service() -> tuple[Engine, Server]:
     operations = Operations(engine, registry(collector), lambda: 3)
     market = MarketRoutes(engine, views, entries, lambda: NOW_NS)
     quotes = QuoteRoutes(engine, entries, lambda instrument: RoutingPolicy(), lambda: NOW_NS)
-    return engine, Server(market, quotes, operations)
+    keys = Keys((), lambda: NOW_NS)
+    orders = OrderRoutes(engine.orders, engine.market, entries, keys, ask, lambda: NOW_NS)
+    return engine, Server(market, quotes, operations, orders, HouseRoutes(engine.orders, keys, ask, lambda: NOW_NS))
 
 
 @pytest.fixture

@@ -37,16 +37,7 @@ OPEN_TO_CONNECTORS = {"domain", "books", "config"}
 SHARED_BY_VENUES = {"simulation"}  # the folders of connectors/ that are not a venue
 
 PURE_ROOMS = {"domain", "books", "routing", "engine"}
-PURE_CONNECTOR_FILES = {
-    "contract",
-    "sequencing",
-    "pacing",
-    "levels",
-    "wire",
-    "market_data",
-    "order_entry",
-    "signing",
-}
+CARRIERS = {"connector", "link", "requests"}  # the files of connectors/ that do I/O, besides those of the simulation
 IMPURE_MODULES = {
     *("time", "sched"),
     *("asyncio", "threading", "concurrent", "multiprocessing", "subprocess", "importlib"),
@@ -90,7 +81,8 @@ class Module:
     def is_pure(self) -> bool:
         if self.top == "aggregator":
             return self.room in PURE_ROOMS
-        return not PURE_CONNECTOR_FILES.isdisjoint(self.name.split("."))
+        parts = self.name.split(".")
+        return not any(part in CARRIERS | SHARED_BY_VENUES or part.startswith("simulator") for part in parts)
 
     def imports(self, root: ast.AST | None = None) -> Iterator[Import]:
         for node in ast.walk(root or self.tree):

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     books_contest,
     churn,
     consolidated_contest,
+    journal_contest,
     live_contest,
     memory,
     planner_contest,
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "live": live_contest.run,
     "sustained": sustained.run,
     "planner": planner_contest.run,
+    "journal": journal_contest.run,
     "memory": memory.run,
     "churn": churn.run,
 }

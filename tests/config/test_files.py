@@ -8,7 +8,9 @@ from aggregator.config.document import read_document
 from aggregator.config.files import check_file, kind_of, load_configuration
 from aggregator.domain.errors import ConfigurationRefused
 from aggregator.domain.instrument import PRICE_DECIMALS, QUANTITY_DECIMALS
-from tests.config.texts import DEFUNCT, SETTINGS, VENUE, spoiled
+from aggregator.domain.order import ASSET_DECIMALS
+from aggregator.domain.order_events import RiskLimits
+from tests.config.texts import DEFUNCT, KEY_FILE, SETTINGS, VENUE, spoiled
 from tests.paths import REPOSITORY
 
 CONFIG = REPOSITORY / "config"
@@ -22,6 +24,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "venues" / "example.yaml").write_text(VENUE)
     (tmp_path / "venues" / "gone.yaml").write_text(DEFUNCT)
     (tmp_path / "aggregator.yaml").write_text(SETTINGS)
+    (tmp_path / "keys.yaml").write_text(KEY_FILE)
+    (tmp_path / "keys.yaml").chmod(0o600)
     return tmp_path
 
 
@@ -49,12 +53,33 @@ def test_a_configuration_is_the_settings_the_venues_and_their_instruments():
 
 
 @pytest.mark.usefixtures("folder")
+def test_limits_are_exact_money_by_account_and_asset():
+    configuration = load_configuration(Path("aggregator.yaml"))
+    one = 10**ASSET_DECIMALS
+    assert configuration.settings.risk_limits() == {
+        "*": RiskLimits(
+            order_notional={"USDT": 50_000 * one, "KRW": 70_000_000 * one},
+            open_notional={"USDT": 100_000 * one + one // 2},
+            venue_open_notional={"USDT": 0},
+            orders_per_second=5,
+            collar_bps=250,
+        ),
+        "desk": RiskLimits(collar_bps=500),
+    }
+    routing = configuration.settings.routing
+    assert (routing.market_bound_bps, routing.search_limit) == (50, 3000)
+    assert configuration.journal == Path("journal.db")
+
+
+@pytest.mark.usefixtures("folder")
 def test_an_empty_mapping_of_settings_is_all_defaults():
     write("aggregator.yaml", "{}")
     settings = load_configuration(Path("aggregator.yaml")).settings
     assert (settings.venues, settings.display_rate_per_second) == (("venues/",), 10)
     assert (settings.listen.host, settings.listen.port, settings.seed) == ("127.0.0.1", 8080, None)
     assert (settings.log.level, settings.log.format) == ("info", "auto")
+    configuration = load_configuration(Path("aggregator.yaml"))
+    assert (configuration.keys, configuration.journal, settings.risk_limits()) == ((), None, {})
 
 
 @pytest.mark.usefixtures("folder")
@@ -120,10 +145,20 @@ ADVICE = "name a .yaml file, or a folder of them, relative to this file"
         ("venues: []", "1:9: venues: an empty list; name at least one"),
         ("venues: {}", "1:9: venues: a mapping where a list belongs; write [a, b], or one `- a` to a line"),
         ("venues:", "1:1: venues: has no value; give one or remove the key"),
+        ("risk: {desk: {order_notional: {usdt: 5}}}", "1:32: risk.desk.order_notional.usdt: 'usdt' is not an asset in"),
+        (
+            "risk: {desk: {order_notional: {USDT: -5}}}",
+            "1:38: risk.desk.order_notional.USDT: '-5' is not a decimal numb",
+        ),
+        ("risk: {desk: {open_notional: {USDT: 1e15}}}", "1:37: risk.desk.open_notional.USDT: '1e15' is more than any"),
+        ("risk: {desk: {collar: 5}}", "1:15: risk.desk.collar: unknown key; did you mean collar_bps?"),
+        ("risk: {desk 1: {collar_bps: 5}}", "1:8: risk.desk 1: 'desk 1' is not an account, or"),
+        ("routing: {market_bound_bps: 10001}", "1:29: routing.market_bound_bps: '10001' is not a whole number from 0"),
+        ("keys: none.yaml", "1:7: keys: nothing is at none.yaml; name a file of keys, relative to this file, or"),
         ("files: venues/", "1:1: files: unknown key; known here: venues, listen, "),
         ("listen: {prot: 1}", "1:10: listen.prot: unknown key; did you mean port?"),
         ("listen: {port: 80a}", "1:16: listen.port: '80a' is not a whole number from 0 to 65535"),
-        ("listen: 8080", "1:9: listen: a single value where a mapping of host, port belongs"),
+        ("listen: 8080", "1:9: listen: a single value where a mapping of host, port, behind_proxy belongs"),
         ("display_rate_per_second: 2.5", "1:26: display_rate_per_second: '2.5' is not a whole number from 1 to 1000"),
         ("seed: -1", "1:7: seed: '-1' is not a whole number from 0 to 9223372036854775807"),
         ("log: {level: loud}", "1:14: log.level: 'loud' is none of: debug, info, warning, error"),
@@ -167,6 +202,7 @@ def test_a_file_that_cannot_be_read_is_a_fault():
 @pytest.mark.usefixtures("folder")
 def test_either_kind_of_file_is_checked_alone():
     assert check_file(Path("aggregator.yaml")) == check_file(Path("venues/example.yaml")) == []
+    assert check_file(Path("keys.yaml")) == []
     write("venues/example.yaml", spoiled(VENUE, ("venue: example\n", "")))
     assert check_file(Path("venues/example.yaml")) == [
         "venues/example.yaml:1:1: venue: missing; for example `venue: gateio`"
@@ -180,6 +216,8 @@ def test_either_kind_of_file_is_checked_alone():
         ("a.yaml", VENUE, "venue"),
         ("venues/a.yaml", SETTINGS, "aggregator"),
         ("a.yaml", "name: A\nfees: {}", "venue"),
+        ("venues/a.yaml", KEY_FILE, "keys"),
+        ("a.yaml", "keys: keys.yaml", "aggregator"),
         ("venues/a.yaml", "- a", "venue"),
         ("a.yaml", "- a", "aggregator"),
     ],

@@ -10,7 +10,7 @@ import yaml
 
 from aggregator.config.document import Document, read_document
 from aggregator.config.files import check_file, json_schemas, kind_of
-from tests.config.texts import DEFUNCT, SETTINGS, VENUE
+from tests.config.texts import DEFUNCT, KEY_FILE, SETTINGS, VENUE
 from tests.paths import REPOSITORY
 
 SCHEMAS: dict[str, dict[str, Any]] = {str(kind): schema for kind, schema in json_schemas().items()}
@@ -103,7 +103,9 @@ def test_every_mapping_is_described_and_closed():
             assert mapping["additionalProperties"] is False, title
 
 
-@pytest.mark.parametrize(("text", "of"), [(VENUE, "venue"), (DEFUNCT, "venue"), (SETTINGS, "aggregator")])
+@pytest.mark.parametrize(
+    ("text", "of"), [(VENUE, "venue"), (DEFUNCT, "venue"), (SETTINGS, "aggregator"), (KEY_FILE, "keys")]
+)
 def test_the_schema_accepts_what_the_readers_accept(text, of):
     assert misfits(as_an_editor_reads(text), SCHEMAS[of], SCHEMAS[of]) == []
 
@@ -157,8 +159,9 @@ def leaves(rule: dict[str, Any], root: dict[str, Any], path: tuple[str | int, ..
     elif "$ref" in rule.get("items", {}):
         yield from leaves(rule["items"], root, (*path, 0))
     elif "patternProperties" in rule:
+        (name,) = rule["propertyNames"]["examples"]
         for part in rule["patternProperties"].values():
-            yield from leaves(part, root, (*path, "BTC/USDT"))
+            yield from leaves(part, root, (*path, name))
     else:
         yield path, rule
 
@@ -176,7 +179,7 @@ def test_every_key_that_a_comment_speaks_of_exists(file):
 
 
 def test_all_keys_are_read_by_some_committed_or_tested_file():
-    documents: list[Document] = [read_document(text.encode(), "") for text in (VENUE, DEFUNCT, SETTINGS)]
+    documents: list[Document] = [read_document(text.encode(), "") for text in (VENUE, DEFUNCT, SETTINGS, KEY_FILE)]
     used = {path[-1] for document in documents for path in document.keys}
     for schema in SCHEMAS.values():
         for title, mapping in mappings(schema):

@@ -51,6 +51,7 @@ status: defunct
 defunct: {since: 2022-11-11, reason: It filed for bankruptcy.}
 fees: {maker: 0, taker: 0}
 market_list: {quotes: any}
+endpoints: {private: wss://private.example.org/ws}
 """
 
 SETTINGS = """\
@@ -59,13 +60,36 @@ venues:
 listen:
   host: 0.0.0.0
   port: 9000
+  behind_proxy: true
 display_rate_per_second: 25
 instruments:
   BTC/USDT: {price_decimals: 8, quantity_decimals: 10}
+journal: journal.db
+keys: keys.yaml
+risk:
+  "*":
+    order_notional: {USDT: 50000, KRW: "7e7"}
+    open_notional: {USDT: 100000.5}
+    venue_open_notional: {USDT: 0}
+    orders_per_second: 5
+    collar_bps: 250
+  desk: {collar_bps: 500}
+routing:
+  market_bound_bps: 50
+  search_limit: 3000
 seed: 7
 log:
   level: debug
   format: json
+"""
+
+KEY_FILE = """\
+api_keys:
+  - key: desk-1
+    secret: the-desk-1-secret-is-not-known-to-others
+    account: desk
+    scopes: [read, trade]
+  - {key: risk, secret: the-risk-secret-is-not-known-to-others, account: house, scopes: [read, admin]}
 """
 
 

@@ -144,7 +144,7 @@ class PlainVenue:
         assert terms.child_id not in self.orders, f"{terms.child_id} reached {self.name} twice"
         self.orders[terms.child_id] = placed
         part = self._world.random.choice((0, 1, 2, 4, 4, 4, 4))
-        events = [self._trade(placed, terms.quantity * part // 4 // 2 or 1) for _ in range(2) if part]
+        events: list[OrderEvent] = [self._trade(placed, terms.quantity * part // 4 // 2 or 1) for _ in range(2) if part]
         if terms.time_in_force is not TimeInForce.GTC or placed.executed == terms.quantity:
             placed.is_open = False
         events.append(self._status(placed, About.STREAM))
@@ -264,7 +264,7 @@ class World:
         self.alarms: list[Alarm] = []
         self.steps = 0
         self._kill_at = kill_at
-        self._heap: list[tuple[int, int, bool, Callable[[], None]]] = []
+        self._heap: list[tuple[int, int, bool, Callable[[], object]]] = []
         self._order = count()
         self.engine = engine_with_books(self.now_ns)
 
@@ -273,7 +273,7 @@ class World:
         for name in VENUES:
             self.at(2 * MS, lambda name=name: self.post(AccountStream(name, 0, is_live=True)))  # type: ignore[misc]
 
-    def at(self, delay_ns: int, do: Callable[[], None], *, to_venue: bool = False) -> None:
+    def at(self, delay_ns: int, do: Callable[[], object], *, to_venue: bool = False) -> None:
         heapq.heappush(self._heap, (self.now_ns + delay_ns, next(self._order), to_venue, do))
 
     def post(self, event: OrderEvent) -> None:

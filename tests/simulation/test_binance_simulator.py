@@ -315,7 +315,7 @@ class TestLimits:
 
     def test_nothing_is_served_elsewhere(self) -> None:
         bench = Bench()
-        assert isinstance(bench.connect("/ws-api/v3")[-1], Hangup)
+        assert isinstance(bench.connect("/ws-api/v2")[-1], Hangup)
         assert bench.get("/api/v1/depth").status == 404
 
 

@@ -291,6 +291,18 @@ def test_a_taker_consumes_the_best_levels_up_to_its_limit_and_the_book_grows_bac
     assert follower.digest == venue.state_digest("BTCUSDT", follower.last_id)
 
 
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("ticks", [-300, -1, 0, 1, 300, 10**6])
+def test_what_is_offered_is_what_a_taker_gets(side: Side, ticks: int) -> None:
+    venue = exchange()
+    venue.cross("BTCUSDT")
+    tick = venue.listing("BTCUSDT").tick
+    limit = (venue.fair_price("BTCUSDT", START_NS) // tick + ticks) * tick
+    offered = venue.offered("BTCUSDT", side, limit)
+    assert offered == sum(quantity for _, quantity in venue.take("BTCUSDT", side, 10**18, limit))
+    assert venue.offered("BTCUSDT", side, limit) == 0
+
+
 def test_a_frozen_book_stands_while_others_move() -> None:
     venue = exchange()
     run(venue, 5)

@@ -42,6 +42,9 @@ class Stub:
     def requested(self, request: HttpRequest, now_ns: int) -> HttpReply:
         return HttpReply(200, b"%d" % now_ns)
 
+    def places_order(self, request: HttpRequest) -> bool:
+        return False
+
     def woken(self, now_ns: int) -> list[Outgoing]:
         assert now_ns >= self.next_ns, "woken too early"
         second = (self.next_ns - START_NS) // SECOND

@@ -1,0 +1,143 @@
+"""Keys: who sends a request is proven by its signature, which holds for a few seconds and once.
+
+`X-API-Key` names the key, `X-Timestamp-Ns` is the sender's time (ns since the Unix epoch), and `X-Signature` is the
+hex HMAC-SHA256, by the key's secret, over that time, the method, the path with its query as it was sent, and the body,
+each ended by a newline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
+
+from aiohttp import web
+
+from aggregator.api.problems import Code, Problem
+from aggregator.config.keys import ApiKey, Scope
+from aggregator.domain.numbers import format_decimal
+
+WINDOW_NS = 5_000_000_000
+"""How far the sender's time may be from ours, either way."""
+
+REMEMBERED_NS = 2 * WINDOW_NS
+"""A signature made at the later end of the window is good until the window has passed over it."""
+
+SEEN_AT_MOST = 20_000
+"""Signatures that are remembered of one key in `REMEMBERED_NS`. Past that its requests are refused until older ones are
+forgotten: one that was forgotten too early could be sent again."""
+
+NOBODY = b"\0" * 32
+"""Signs for keys that do not exist, so that they take as long to refuse as those that do."""
+
+_TIME = re.compile("[0-9]{1,19}")
+
+
+class Caller(NamedTuple):
+    """Who sent a request that is proven to be theirs."""
+
+    key: str
+    account: str
+    scopes: tuple[Scope, ...]
+
+
+Answering = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
+
+
+def signature(secret: str | bytes, timestamp: str, method: str, path: str, body: bytes) -> str:
+    """Of a request; `path` has its query, both as they are sent."""
+    signed = f"{timestamp}\n{method}\n{path}\n".encode() + body + b"\n"
+    key = secret.encode() if isinstance(secret, str) else secret
+    return hmac.new(key, signed, hashlib.sha256).hexdigest()
+
+
+class Keys:
+    """All keys that there are. Without any, nobody comes in, and the answer says how to change that."""
+
+    def __init__(self, keys: Iterable[ApiKey], clock_ns: Callable[[], int]) -> None:
+        self._keys = {key.key: key for key in keys}
+        self._seen = {key: _Seen() for key in self._keys}
+        self._clock_ns = clock_ns
+        self._started_ns = clock_ns()
+
+    def guarded(self, answer: Answering, *scopes: Scope) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """A route for callers who have one of these scopes."""
+
+        async def answer_the_entitled(request: web.Request) -> web.StreamResponse:
+            caller = await self.caller(request)
+            if not set(scopes) & set(caller.scopes):
+                held = ", ".join(caller.scopes)
+                detail = f"this needs a key with scope {' or '.join(scopes)}; {caller.key} has {held}"
+                raise Problem(403, Code.SCOPE_REQUIRED, "not allowed", detail)
+            return await answer(request, caller)
+
+        return answer_the_entitled
+
+    async def caller(self, request: web.Request) -> Caller:
+        """Who sent this. Raises Problem."""
+        if not self._keys:
+            detail = "this service has no keys, so nobody may ask for this; name a file of them under `keys` in its"
+            raise Problem(403, Code.NO_KEYS, "no keys", f"{detail} configuration, or run the demo, which makes one")
+        headers = request.headers
+        name, timestamp, told = (headers.get(header) for header in ("X-API-Key", "X-Timestamp-Ns", "X-Signature"))
+        if name is None or timestamp is None or told is None:
+            detail = "sign the request: the headers X-API-Key, X-Timestamp-Ns and X-Signature belong to it"
+            raise Problem(401, Code.KEY_REQUIRED, "key required", detail)
+        now_ns = self._clock_ns()
+        sent_ns = _time(timestamp)
+        _refuse_untimely(sent_ns, now_ns)
+        if sent_ns < self._started_ns:
+            # What was seen before the start is forgotten, so all that was signed before it counts as seen.
+            detail = "the request was made before this service started; sign it anew, with a new timestamp"
+            raise Problem(401, Code.REQUEST_EXPIRED, "not of now", detail)
+        key = self._keys.get(name)
+        secret = key.secret if key else NOBODY
+        right = signature(secret, timestamp, request.method, request.raw_path, await request.read())
+        # Compared in constant time, and as bytes: a header may hold any character.
+        if not hmac.compare_digest(right.encode(), told.encode("utf-8", "surrogateescape")) or key is None:
+            detail = "there is no such key, or the signature is not its own over timestamp, method, path with query and"
+            raise Problem(401, Code.SIGNATURE_REFUSED, "signature refused", f"{detail} body, each ended by a newline")
+        self._seen[name].take(told, now_ns)
+        return Caller(key.key, key.account, key.scopes)
+
+
+class _Seen:
+    """The signatures of one key that may still be repeated: those of now, and those of the period before."""
+
+    def __init__(self) -> None:
+        self._now: set[str] = set()
+        self._before: set[str] = set()
+        self._since_ns = 0
+
+    def take(self, told: str, now_ns: int) -> None:
+        """Remember a signature. Raises Problem for one that came before, or when there are too many."""
+        if now_ns - self._since_ns >= REMEMBERED_NS:
+            is_next = now_ns - self._since_ns < 2 * REMEMBERED_NS
+            self._before = self._now if is_next else set()
+            self._now, self._since_ns = set(), now_ns
+        if told in self._now or told in self._before:
+            detail = "this very request came before; sign it anew, with a new timestamp"
+            raise Problem(401, Code.REQUEST_REPEATED, "sent before", detail)
+        if len(self._now) >= SEEN_AT_MOST:
+            seconds = REMEMBERED_NS // 1_000_000_000
+            detail = f"more than {SEEN_AT_MOST} requests of this key in {seconds} s; send more slowly"
+            raise Problem(429, Code.TOO_MANY_REQUESTS, "too many requests", detail)
+        self._now.add(told)
+
+
+def _time(text: str) -> int:
+    if not _TIME.fullmatch(text):
+        detail = f"X-Timestamp-Ns={text[:64]!r}: give ns since the Unix epoch, in digits only"
+        raise Problem(401, Code.REQUEST_EXPIRED, "no time", detail)
+    return int(text)
+
+
+def _refuse_untimely(sent_ns: int, now_ns: int) -> None:
+    if abs(now_ns - sent_ns) <= WINDOW_NS:
+        return
+    apart = format_decimal(abs(now_ns - sent_ns) // 1_000_000, 3)
+    word = "old" if sent_ns < now_ns else "ahead of its time"
+    detail = f"the request is {apart} s {word}; at most {WINDOW_NS // 1_000_000_000} s are allowed, so set the clock"
+    raise Problem(401, Code.REQUEST_EXPIRED, "not of now", detail)

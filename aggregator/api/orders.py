@@ -1,0 +1,197 @@
+"""Orders over HTTP: placed, amended, canceled and shown. Each account has its own and sees no others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from aiohttp import web
+
+from aggregator.api.auth import Caller, Keys
+from aggregator.api.order_documents import fill_document, fills_of, id_of, parent_document
+from aggregator.api.order_requests import read_amendment, read_terms
+from aggregator.api.problems import Code, refused
+from aggregator.api.reading import answered, bad, instrument_named, whole
+from aggregator.domain.effects import Effect, RequestAnswered
+from aggregator.domain.errors import JournalFailed
+from aggregator.domain.order import Fill, ParentOrder
+from aggregator.domain.order_events import (
+    CancelAllRequested,
+    CancelRequested,
+    OrderEvent,
+    OrderRequested,
+)
+from aggregator.engine.market import Market
+
+LISTED_DEFAULT, LISTED_AT_MOST = 50, 200
+CANCEL_PATIENCE_S = 5
+LOOK_EVERY_S = 0.02
+BY_CLIENT_ID = "client:"
+
+Ask = Callable[[OrderEvent], Awaitable[Sequence[Effect]]]
+"""Hands an event to the engine; returns its effects once they are on disk. Raises JournalFailed."""
+
+T = TypeVar("T")
+
+
+class Orders(Protocol):
+    """What is known of orders, as the engine keeps it."""
+
+    @property
+    def parents(self) -> Mapping[str, ParentOrder]: ...
+
+    def find(self, account: str, client_order_id: str) -> ParentOrder | None: ...
+
+    def fills(self, account: str) -> Iterable[Fill]:
+        """Newest last."""
+        ...
+
+
+class OrderRoutes:
+    """Reading needs scope `read` or `trade`, everything else `trade`. `venues` are those that may be named."""
+
+    def __init__(
+        self,
+        orders: Orders,
+        market: Market,
+        venues: Collection[str],
+        keys: Keys,
+        ask: Ask,
+        clock_ns: Callable[[], int],
+        cancel_patience_s: float = CANCEL_PATIENCE_S,
+    ) -> None:
+        self._orders = orders
+        self._market = market
+        self._venues = venues
+        self._keys = keys
+        self._ask = ask
+        self._clock_ns = clock_ns
+        self._cancel_patience_s = cancel_patience_s
+
+    def routes(self) -> list[web.RouteDef]:
+        guarded = self._keys.guarded
+        return [
+            web.post("/v1/orders", guarded(self.place, "trade")),
+            web.get("/v1/orders", guarded(self.listed, "read", "trade")),
+            web.delete("/v1/orders", guarded(self.cancel_all, "trade")),
+            web.get("/v1/orders/{id}", guarded(self.show, "read", "trade")),
+            web.patch("/v1/orders/{id}", guarded(self.amend, "trade")),
+            web.delete("/v1/orders/{id}", guarded(self.cancel, "trade")),
+            web.get("/v1/fills", guarded(self.fills, "read", "trade")),
+        ]
+
+    async def place(self, request: web.Request, caller: Caller) -> web.Response:
+        """201 with the order; 200 when it had been placed before under the same id, with the same terms."""
+        terms = read_terms(await request.read(), caller.account, self._market, self._venues)
+        event = OrderRequested(self._clock_ns(), terms)
+        answer = await asked(self._ask, event)
+        parent = self._orders.parents.get(answer.order_ids[0]) if answer.order_ids else None
+        if parent is None:
+            detail = f"{terms.client_order_id!r} was an order that is no longer kept here; use a new id"
+            raise refused(Code.DUPLICATE_CLIENT_ORDER_ID, detail)
+        return answered(parent_document(parent), 201 if parent.received_ns == event.received_ns else 200)
+
+    async def listed(self, request: web.Request, caller: Caller) -> web.Response:
+        """The newest first."""
+        is_wanted = _status(request.query.get("status"))
+        own = [parent for parent in self._orders.parents.values() if parent.terms.account == caller.account]
+        own.sort(key=lambda parent: (parent.received_ns, parent.order_id), reverse=True)
+        wanted = list(filter(is_wanted, _behind(request, own, _order_id)))
+        page, after = _page(request, wanted, _order_id)
+        return answered({"orders": [parent_document(parent) for parent in page], "next": after})
+
+    async def show(self, request: web.Request, caller: Caller) -> web.Response:
+        return answered(parent_document(self._own(request.match_info["id"], caller)))
+
+    async def amend(self, request: web.Request, caller: Caller) -> web.Response:
+        parent = self._own(request.match_info["id"], caller)
+        event = read_amendment(
+            await request.read(), caller.account, parent.order_id, parent.terms.instrument, self._clock_ns()
+        )
+        await asked(self._ask, event)
+        return answered(parent_document(parent))
+
+    async def cancel(self, request: web.Request, caller: Caller) -> web.Response:
+        """The order as it is once its venues are told; its state says whether they have answered."""
+        parent = self._own(request.match_info["id"], caller)
+        await asked(self._ask, CancelRequested(self._clock_ns(), caller.account, parent.order_id, caller.key))
+        return answered(parent_document(parent))
+
+    async def cancel_all(self, request: web.Request, caller: Caller) -> web.Response:
+        """Each order that was open, as it is when all have ended, or when the patience is over."""
+        symbol = request.query.get("symbol")
+        instrument = instrument_named(symbol, self._market).name if symbol is not None else None
+        event = CancelAllRequested(self._clock_ns(), caller.account, instrument, caller.key)
+        answer = await asked(self._ask, event)
+        parents = [self._orders.parents[order_id] for order_id in answer.order_ids]
+        await self._have_ended(parents)
+        still_open = sum(parent.is_open for parent in parents)
+        return answered({"orders": [parent_document(parent) for parent in parents], "still_open": still_open})
+
+    async def fills(self, request: web.Request, caller: Caller) -> web.Response:
+        """The newest first."""
+        order = request.query.get("order")
+        found = fills_of(self._own(order, caller)) if order is not None else self._orders.fills(caller.account)
+        page, after = _page(request, _behind(request, list(found)[::-1], id_of), id_of)
+        return answered({"fills": [fill_document(fill) for fill in page], "next": after})
+
+    async def _have_ended(self, parents: Sequence[ParentOrder]) -> None:
+        for _ in range(int(self._cancel_patience_s / LOOK_EVERY_S)):
+            if not any(parent.is_open for parent in parents):
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _own(self, order: str, caller: Caller) -> ParentOrder:
+        """By order id or by `client:` and the client order id. Another's order is answered as one that is not there."""
+        if order.startswith(BY_CLIENT_ID):
+            parent = self._orders.find(caller.account, order.removeprefix(BY_CLIENT_ID))
+        else:
+            parent = self._orders.parents.get(order)
+        if parent is None or parent.terms.account != caller.account:
+            detail = f"account {caller.account} has no order {order[:80]!r} that is still kept here"
+            raise refused(Code.UNKNOWN_ORDER, f"{detail}; give its order_id, or client: and its client_order_id")
+        return parent
+
+
+async def asked(ask: Ask, event: OrderEvent) -> RequestAnswered:
+    """The engine's answer. Raises Problem when it is a refusal, or when nothing could be recorded."""
+    try:
+        effects = await ask(event)
+    except JournalFailed as failed:
+        raise refused(Code.JOURNAL_FAILED, f"{failed}; whether it was taken on shows when the service is up") from None
+    answer = next(effect for effect in effects if isinstance(effect, RequestAnswered))
+    if answer.code:
+        about = {"order_id": answer.order_ids[0]} if answer.order_ids else None
+        raise refused(answer.code, answer.detail, about)
+    return answer
+
+
+def _order_id(parent: ParentOrder) -> str:
+    return parent.order_id
+
+
+def _status(text: str | None) -> Callable[[ParentOrder], bool]:
+    if text not in (None, "open", "ended"):
+        raise bad(f"status={text[:64]!r}: give open or ended, or leave it out")
+    return lambda parent: text is None or parent.is_open is (text == "open")
+
+
+def _page(
+    request: web.Request, newest_first: Sequence[T], name_of: Callable[[T], str]
+) -> tuple[Sequence[T], str | None]:
+    """As many as `limit` says, and what the next page is to be asked for `after`, None when there is none."""
+    limit = whole("limit", request.query.get("limit"), LISTED_DEFAULT, LISTED_AT_MOST)
+    page = newest_first[:limit]
+    return page, name_of(page[-1]) if len(newest_first) > limit else None
+
+
+def _behind(request: web.Request, newest_first: Sequence[T], name_of: Callable[[T], str]) -> Sequence[T]:
+    """What is older than the one that `after` names."""
+    after = request.query.get("after")
+    if after is None:
+        return newest_first
+    for place, item in enumerate(newest_first):
+        if name_of(item) == after:
+            return newest_first[place + 1 :]
+    raise bad(f"after={after[:80]!r} is not kept here; give the `next` of the page before, or leave it out")

@@ -1,0 +1,190 @@
+"""Commands that show books and route plans, of a running service or of recordings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from aggregator import assembly
+from aggregator.api.client import Answered, Unreachable
+from aggregator.api.market import show_book
+from aggregator.api.problems import Problem
+from aggregator.api.quotes import QuoteRoutes
+from aggregator.books.consolidated import View
+from aggregator.cli.console import (
+    FAULTS,
+    GOOD,
+    REFUSED,
+    add_json,
+    add_url,
+    err,
+    listed,
+    natural,
+    out,
+    print_json,
+    service,
+    speed,
+)
+from aggregator.domain.instrument import Side
+from aggregator.domain.plan import RoutingPolicy
+from aggregator.engine.engine import Engine
+from aggregator.records.replay import Replay
+from aggregator.service.captures import BadLine, Record, read_captures
+from aggregator.terminal import market
+
+WATCH_EVERY_S = 0.2
+
+
+def add_commands(commands: Any) -> None:
+    replay = commands.add_parser("replay", help="play recorded traffic into books, and report")
+    replay.add_argument("captures", type=Path, nargs="+", metavar="CAPTURE", help="files, merged by time")
+    replay.add_argument("--config", type=Path, metavar="DIR", help="folder of the configuration (config)")
+    replay.add_argument("--depth", type=natural, default=10, metavar="N", help="levels to show (10)")
+    replay.add_argument("--speed", type=speed, metavar="X", help="play at X times the recorded speed (at once)")
+    add_json(replay)
+    replay.set_defaults(run=_replay)
+
+    book = commands.add_parser("book", help="show an instrument's consolidated book")
+    book.add_argument("symbol", metavar="SYMBOL", help="such as BTC/USDT")
+    _add_recordings(book)
+    add_url(book)
+    book.add_argument("--watch", action="store_true", help="redraw until interrupted")
+    book.add_argument("--depth", type=natural, default=10, metavar="N", help="levels to show (10)")
+    book.add_argument("--view", type=View, choices=list(View), default=View.GROSS, help="net has taker fees in it")
+    add_json(book)
+    book.set_defaults(run=_book)
+
+    quote = commands.add_parser("quote", help="how an order would be split over the venues now; nothing is sent")
+    quote.add_argument("symbol", metavar="SYMBOL", help="such as BTC/USDT")
+    quote.add_argument("side", choices=list(Side), type=Side)
+    quote.add_argument("quantity", metavar="QUANTITY", help="in base, such as 5; with --notional in quote")
+    quote.add_argument("--notional", action="store_true", help="QUANTITY is what to pay, or to get, in quote")
+    quote.add_argument("--limit", metavar="PRICE", help="no worse than this (a bound in bps from the best price)")
+    quote.add_argument("--venues", metavar="A,B", help="only these")
+    _add_recordings(quote)
+    add_url(quote)
+    add_json(quote)
+    quote.set_defaults(run=_quote)
+
+
+def _add_recordings(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--replay", type=Path, nargs="+", metavar="CAPTURE", help="from recorded traffic, no service")
+    command.add_argument(
+        "--config", type=Path, metavar="DIR", help="for --replay: folder of the configuration (config)"
+    )
+
+
+def _replay(options: argparse.Namespace) -> int:
+    replay = _played(options.captures, options.config, options.speed)
+    report = replay.report(options.depth)
+    if options.json:
+        print_json(report)
+    else:
+        out.print(market.replay_summary(report, len(options.captures)))
+    return GOOD if replay.is_faultless else FAULTS
+
+
+def _book(options: argparse.Namespace) -> int:
+    if options.replay:
+        return _book_of_recordings(options)
+    if not options.watch:
+        _show_book(service(options).book(options.symbol, options.depth, options.view), options)
+        return GOOD
+    return _watch_book(options)
+
+
+def _book_of_recordings(options: argparse.Namespace) -> int:
+    replayed = _played(options.replay, options.config).market
+    name = options.symbol
+    if name not in replayed.instruments:
+        name = name.upper().replace("-", "/")
+    if name not in replayed.instruments:
+        print(f"{name} is in none of these recordings; there are {', '.join(replayed.instruments)}", file=sys.stderr)
+        return REFUSED
+    merged = replayed.consolidated(name, options.depth, options.view)
+    _show_book(show_book(merged, merged.oldest_ns), options)
+    return GOOD
+
+
+def _show_book(document: dict[str, Any], options: argparse.Namespace) -> None:
+    if options.json:
+        print_json(document)
+    else:
+        out.print(market.book_table(document))
+
+
+def _watch_book(options: argparse.Namespace) -> int:
+    """Redraw in place. A service that cannot be reached is waited for, and the screen says so."""
+    api = service(options)
+    with Live(console=out, auto_refresh=False, screen=False) as live:
+        while True:
+            try:
+                live.update(market.book_table(api.book(options.symbol, options.depth, options.view)), refresh=True)
+            except Unreachable as error:
+                live.update(Text(str(error), style="yellow"), refresh=True)
+            time.sleep(WATCH_EVERY_S)
+
+
+def _quote(options: argparse.Namespace) -> int:
+    request = {
+        "symbol": options.symbol,
+        "side": options.side.value,
+        "notional" if options.notional else "quantity": options.quantity,
+        "limit_price": options.limit,
+        "venues": listed(options.venues),
+    }
+    if options.replay:
+        document = quote_of_recordings(options.replay, options.config, request)
+    else:
+        document = service(options).quote(request)
+    if options.json:
+        print_json(document)
+    else:
+        out.print(market.quote_table(document))
+    return GOOD
+
+
+def quote_of_recordings(captures: Sequence[Path], config: Path | None, request: dict[str, Any]) -> dict[str, Any]:
+    """The plan on the books that the recordings end with. Raises Answered when it is refused."""
+    replayed = _played(captures, config).market
+    venues = {book.venue for book in replayed}
+    newest_ns = max((book.received_ns for book in replayed), default=0)
+    quotes = QuoteRoutes(Engine(market=replayed), venues, lambda instrument: RoutingPolicy(), lambda: newest_ns)
+    try:
+        return quotes.answer(json.dumps(request).encode())
+    except Problem as problem:
+        raise Answered(problem.detail, problem.code) from None
+
+
+def _played(captures: Sequence[Path], config: Path | None, at_speed: float | None = None) -> Replay:
+    replay = Replay(assembly.recorded_conversations(config or assembly.config_folder()))
+    with _progress() as progress:
+        task = progress.add_task("replay", total=sum(path.stat().st_size for path in captures if path.is_file()))
+        records = read_captures(captures, lambda count: progress.advance(task, count))
+        replay.play(_paced(records, at_speed) if at_speed else records)
+    return replay
+
+
+def _progress() -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+def _paced(records: Iterator[Record | BadLine], at_speed: float) -> Iterator[Record | BadLine]:
+    """Hold each record back until as much time has passed as it had in the recording, over `at_speed`."""
+    started, first_ns = time.monotonic(), None
+    for record in records:
+        first_ns = first_ns or record.at_ns
+        wait = (record.at_ns - first_ns) / 1e9 / at_speed - (time.monotonic() - started)
+        if wait > 0:
+            time.sleep(wait)
+        yield record
