@@ -82,11 +82,6 @@ class SimulatorServer:
         """Websockets that are open."""
         return len(self._clients)
 
-    @property
-    def clients(self) -> int:
-        """Websockets that are open."""
-        return len(self._clients)
-
     async def open(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; returns `host:port`. Port 0 takes any that is free."""
         await self._runner.setup()

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from aggregator.domain.book import Levels
-from aggregator.domain.instrument import Side
+from aggregator.domain.instrument import Instruments, Side
 from aggregator.domain.numbers import RATE_ONE
 from aggregator.domain.plan import NET_ONE, Holdings, Rate, RouteRequest, RoutingPolicy, VenueTerms
 from aggregator.routing.planner import plan
-from aggregator.routing.record import fingerprint, restored, stored
+from aggregator.routing.record import Seen, fingerprint, restored, stored
 from tests.routing.venues import BTC, shown
 
 FULL = shown(
@@ -55,6 +55,22 @@ def test_numbers_are_stored_as_decimals() -> None:
     venue = stored(RouteRequest(BTC, Side.BUY, quantity=1), [FULL], POLICY)["venues"][0]
     assert venue["levels"] == [["61837.63", "0.5"], ["61838", "1"]]
     assert (venue["lot"], venue["taker_fee"], venue["rate"]["value"]) == ("0.001", "0.001", "1.0000000000000001")
+
+
+@pytest.mark.parametrize("mid", [None, BTC.price("61837.635")])
+def test_a_look_at_the_market_survives_json(mid: int | None) -> None:
+    seen = Seen(RouteRequest(BTC, Side.BUY, quantity=1, venues=("a",)), (FULL, BARE), POLICY, mid)
+    document = json.loads(json.dumps(seen.to_document()))
+    assert Seen.from_document(document, Instruments([BTC, FULL.listing.instrument])) == seen
+
+
+def test_a_look_is_restored_on_the_scales_that_its_instrument_has_now() -> None:
+    seen = Seen(RouteRequest(BTC, Side.BUY, quantity=BTC.quantity("0.7")), (BARE, FULL), POLICY, BTC.price("61837.63"))
+    wide = Instruments([BTC.widened(15, 20)])
+    again = Seen.from_document(seen.to_document(), wide)
+    assert again.request.instrument is wide.listed("BTC/USDT")
+    assert (again.request.quantity, again.mid) == (7 * 10**19, 6183763 * 10**13)
+    assert again.to_document()["mid"] == "61837.63"
 
 
 class TestTheFingerprint:
