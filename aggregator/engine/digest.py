@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from aggregator.books.venue_book import VenueBook
 
@@ -25,5 +26,4 @@ def book_sha256(book: VenueBook) -> str:
 
 def orders_sha256(document: Mapping[str, Any]) -> str:
     """SHA-256 over a state document as canonical JSON: keys sorted, nothing between the tokens, texts as UTF-8."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()

@@ -18,7 +18,7 @@ from aggregator.domain.order import (
 )
 from aggregator.domain.order_events import Balance, RiskLimits
 from aggregator.domain.plan import Holdings
-from aggregator.routing.execution import Conduct
+from aggregator.routing.execution import Conduct, is_immediate
 
 ENDED_KEPT = 2_000
 """Parent orders that have ended and are still shown. Older ones are in the journal only."""
@@ -97,11 +97,11 @@ class OrderState:
         )
 
     def pending(self, venue: str, instrument: Instrument, side: Side) -> int:
-        """What our live children there are about to take from one side of the book."""
+        """What our live children there are about to take from one side of the book; one that rests takes nothing."""
         return sum(
             child.reserved
             for child in self.live_children(venue)
-            if child.terms.instrument == instrument and child.terms.side is side
+            if child.terms.instrument == instrument and child.terms.side is side and is_immediate(child)
         )
 
     def open_money(self, account: str, quote: str, but: str) -> int:
