@@ -10,7 +10,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-
 class ChildState(StrEnum):
     SUBMITTED = "submitted"
     """On its way; no answer yet."""

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from aggregator.domain.instrument import Instrument
 from aggregator.domain.lifecycle import Word
-from aggregator.domain.order import Fill, Money, Notional, OrderTerms, Price, Quantity
+from aggregator.domain.local import BookState, LocalRules
+from aggregator.domain.order import Fill, Money, OrderTerms, Price, Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,52 @@ class Timer:
     @property
     def received_ns(self) -> int:
         return self.now_ns
+
+
+@dataclass(frozen=True, slots=True)
+class ListingSet:
+    """Busan lists this instrument, under these rules from now on; `state` is that of a book that is new."""
+
+    received_ns: int
+    rules: LocalRules
+    state: BookState
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BookTurned:
+    """A local book opens, halts or closes, by its calendar or by a person."""
+
+    received_ns: int
+    instrument: Instrument
+    state: BookState
+    by: str
+    reason: str = ""
+
+
+class LedgerAct(StrEnum):
+    OPEN = "open"
+    """Open an account; asset and money say nothing."""
+    CUSTODY = "custody"
+    """What custody holds of the asset in all, as it was counted."""
+    CREDIT = "credit"
+    DEBIT = "debit"
+    TRANSFER = "transfer"
+    """From the account to `other`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRequested:
+    """An admin's entry in the ledger. `reference` names the paper that it rests on."""
+
+    received_ns: int
+    act: LedgerAct
+    account: str
+    asset: str
+    money: Money
+    by: str
+    other: str = ""
+    reference: str = ""
 
 
 class About(StrEnum):
@@ -192,12 +239,7 @@ class AccountStream:
 
 
 ClientEvent = OrderRequested | CancelRequested | CancelAllRequested | AmendRequested | HaltSwitched
+LocalRequest = ListingSet | BookTurned | LedgerRequested
 VenueOrderEvent = ExecutionReport | FillReported | BalancesRead | OpenOrdersRead | FeesRead | AccountStream
-OrderEvent = Started | Timer | ClientEvent | VenueOrderEvent
+OrderEvent = Started | Timer | ClientEvent | LocalRequest | VenueOrderEvent
 """What is journaled."""
-
-__all__ = [
-    "About", "AccountStream", "AmendRequested", "Balance", "BalancesRead", "CancelAllRequested", "CancelRequested",
-    "ClientEvent", "ExecutionReport", "FeesRead", "FillReported", "HaltSwitched", "Notional", "OpenOrdersRead",
-    "OrderEvent", "OrderRequested", "RiskLimits", "Started", "Timer", "VenueOrderEvent",
-]  # fmt: skip

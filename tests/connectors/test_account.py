@@ -27,7 +27,7 @@ from connectors.contract import Habits, Reply
 from connectors.outcomes import AccountEvent
 from connectors.private_stream import DOUBT_NS, READY_PATIENCE_NS
 from connectors.sockets import Connect, Hangup, Transmit
-from connectors.trading import Allowance, Credentials, Errand, OrderEntry, Purpose
+from connectors.trading import Allowance, Cost, Credentials, Errand, OrderEntry, Purpose
 from tests.simulation.one_venue import settings_of
 from tests.twins.examples import examples
 from tests.twins.order_entry import SECOND, VENUE, TwinOrderEntry, child
@@ -135,6 +135,13 @@ class Desk:
 
 def one_at_a_time(*names: str, every_ns: int = SECOND) -> TwinOrderEntry:
     return TwinOrderEntry({name: Allowance(1, every_ns) for name in names})
+
+
+class Dear(TwinOrderEntry):
+    """Where an order costs twice what a question does."""
+
+    def costs(self, errand: Errand) -> Sequence[Cost]:
+        return [Cost("all", 2 if errand.purpose is Purpose.PLACE else 1)]
 
 
 class TestMaking:
@@ -297,6 +304,14 @@ class TestAQuestion:
         desk.place(3)
         desk.wait(SECOND)
         assert [path.split("/")[1] for path in desk.paths] == ["order", "place"]
+
+    def test_does_not_use_up_what_an_order_saves_for(self) -> None:
+        desk = Desk(Dear({"all": Allowance(2, SECOND)}))
+        for act in (desk.ask_order, desk.place, desk.ask_order):
+            act()
+        desk.wait(SECOND)
+        desk.wait(SECOND)
+        assert [path.split("/")[1] for path in desk.paths] == ["order", "place", "order"]
 
     def test_takes_nothing_of_a_budget_that_an_order_does_not_need(self) -> None:
         desk = Desk(one_at_a_time("place", every_ns=60 * SECOND))

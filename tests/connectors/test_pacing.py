@@ -1,9 +1,10 @@
 """Budgets are never exceeded in any stretch of their window, back-off is bounded, breakers close by themselves."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.pacing import SECOND, Backoff, Breaker, Budget
+from connectors.pacing import SECOND, Backoff, Breaker, Budget, wait_told_ns
 
 
 @given(
@@ -56,3 +57,19 @@ def test_a_breaker_counts_down_and_is_never_shortened() -> None:
     breaker.trip(5 * SECOND, "later, but shorter")
     assert (breaker.remaining_ns(4 * SECOND), breaker.reason) == (6 * SECOND, "429")
     assert breaker.remaining_ns(10 * SECOND) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (200, {}, 0),
+        (503, {}, 0),
+        (429, {}, 60),
+        (418, {"retry-after": "7"}, 7),
+        (503, {"retry-after": "7"}, 7),
+        (429, {"retry-after": "Sun, 22 Nov 2026 22:00:00 GMT"}, 60),
+        (429, {"retry-after": "9" * 5000}, 60),
+    ],
+)
+def test_a_reply_says_how_long_to_stay_away(status: int, headers: dict[str, str], seconds: int) -> None:
+    assert wait_told_ns(status, headers) == seconds * SECOND
