@@ -87,9 +87,8 @@ class Service:
                     task.cancel()
         finally:
             self.runner.drain()
+            await self.runner.settle()
             if self.journal is not None:
-                if self.journal.failure is None:
-                    await self.runner.settle()
                 self.journal.close()
 
     async def serve(self, stop: asyncio.Event, started: Callable[[str], None]) -> None:

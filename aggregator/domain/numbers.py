@@ -89,11 +89,13 @@ def decimals_of(text: str) -> int:
 
 def format_decimal(value: int, decimals: int) -> str:
     """Write a value plainly: no exponent, no trailing zeros, `"0"` for zero."""
-    sign, value = ("-", -value) if value < 0 else ("", value)
-    whole, fraction = divmod(value, 10**decimals)
-    if not fraction:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{fraction:0{decimals}d}".rstrip("0")
+    if value < 0:
+        return f"-{format_decimal(-value, decimals)}"
+    if not decimals:
+        return str(value)
+    digits = str(value).zfill(decimals + 1)
+    fraction = digits[-decimals:].rstrip("0")
+    return f"{digits[:-decimals]}.{fraction}" if fraction else digits[:-decimals]
 
 
 def _shown(raw: bytes) -> str:

@@ -20,10 +20,10 @@ from aggregator.domain.order_events import Balance, RiskLimits
 from aggregator.domain.plan import Holdings
 from aggregator.routing.execution import Conduct, is_immediate
 
-ENDED_KEPT = 2_000
+ENDED_KEPT = 500
 """Parent orders that have ended and are still shown. Older ones are in the journal only."""
 
-IDS_KEPT = 50_000
+IDS_KEPT = 20_000
 """Client order ids of older ones, which are still known to be taken."""
 
 
@@ -139,6 +139,11 @@ def changes_of(fill: Fill) -> dict[str, int]:
     }
     changes[fill.fee_asset] = changes.get(fill.fee_asset, 0) - fill.fee
     return changes
+
+
+def taken(account: str, client_order_id: str) -> str:
+    """The key of `taken_ids`."""
+    return f"{account} {client_order_id}"
 
 
 def notional_of(instrument: Instrument, money: int) -> int:

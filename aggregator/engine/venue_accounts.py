@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aggregator.domain.effects import Alarm, AskAccount, OrderEffect
-from aggregator.domain.instrument import Fees, Instrument
+from aggregator.domain.instrument import Fees, Instrument, Side
 from aggregator.domain.lifecycle import ChildState
 from aggregator.domain.numbers import format_decimal
 from aggregator.domain.order import ASSET_DECIMALS, ChildOrder, Fill
@@ -84,10 +84,10 @@ class VenueAccounts:
     def turned_away(self, child: ChildOrder, reason: str, now_ns: int, *, is_reject: bool) -> None:
         self._account(child.terms.venue).conduct.turned_away(reason, now_ns, is_reject=is_reject)
 
-    def facts(self, venue: str, instrument: Instrument, side_pending: int, now_ns: int) -> VenueFacts:
+    def facts(self, venue: str, instrument: Instrument, side: Side, now_ns: int) -> VenueFacts:
         account = self._state.venues.get(venue)
         if account is None:
-            return VenueFacts("no account there", None, side_pending, 0)
+            return VenueFacts("no account there", None, 0, 0)
         reason = account.conduct.complaint(now_ns)
         if not account.is_reconciled:
             reason = self.unreconciled_reason(venue)
@@ -95,7 +95,7 @@ class VenueAccounts:
         return VenueFacts(
             reason,
             self._state.holdings(venue, instrument),
-            side_pending,
+            self._state.pending(venue, instrument, side),
             account.conduct.confidence(),
             Fees(*fees) if fees else None,
         )
@@ -108,6 +108,11 @@ class VenueAccounts:
             if not any(child.state in IN_DOUBT for child in self._state.live_children(venue)):
                 account.is_reconciled = True
                 account.ask_at_ns = now_ns + CHECK_EVERY_NS
+
+    def reconciling(self) -> dict[str, str]:
+        """The venues that are not reconciled, with the reason."""
+        accounts = self._state.venues.items()
+        return {venue: self.unreconciled_reason(venue) for venue, account in accounts if not account.is_reconciled}
 
     def unreconciled_reason(self, venue: str) -> str:
         account = self._state.venues[venue]
