@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aggregator.domain.book import Health
+from aggregator.domain.local import LocalEvent
 from aggregator.domain.order import ChildTerms
 
 
@@ -97,6 +98,13 @@ class ParentChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalHappened:
+    """For watchers and records: this happened in one of Busan's own books."""
+
+    event: LocalEvent
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """Something contradicts what is known, or a person should look at it. `code` is stable."""
 
@@ -109,6 +117,6 @@ class Alarm:
 OrderRequest = PlaceChild | CancelChild | AskChild | AskFills | AskAccount
 """What a venue is asked. It leaves only after the event that caused it is on disk."""
 
-OrderEffect = OrderRequest | RequestAnswered | ParentChanged | Alarm
+OrderEffect = OrderRequest | RequestAnswered | ParentChanged | LocalHappened | Alarm
 Effect = HealthChanged | ResyncWanted | VenueRefused | OrderEffect
 """What may come out of `Engine.apply`."""

@@ -19,7 +19,6 @@ from aggregator.routing.record import Seen
 ORDER_EFFECTS: frozenset[type] = frozenset(get_args(OrderEffect))
 
 _encoder = msgspec.json.Encoder()
-_sorting_encoder = msgspec.json.Encoder(order="sorted")
 
 
 class Row(NamedTuple):
@@ -54,8 +53,8 @@ class Entry(NamedTuple):
 
 
 def row_of(seq: int, event: OrderEvent, seen: Sequence[Seen], effects: Iterable[Effect]) -> Row:
-    documents = {"event": to_document(event), "seen": [look.to_document() for look in seen]}
-    body = _encoder.encode(documents).decode()
+    looks = [look.to_document() for look in seen] if seen else []
+    body = _encoder.encode({"event": to_document(event), "seen": looks}).decode()
     return Row(seq, event.received_ns, type(event).__name__, body, effects_sha256(effects))
 
 
@@ -69,9 +68,9 @@ def entry_of(row: Row) -> Entry:
 
 
 def effects_sha256(effects: Iterable[Effect]) -> bytes:
-    """SHA-256 over the order effects, in their order, as a JSON list of `[kind, document]` with sorted keys."""
+    """SHA-256 over the order effects, in their order, as a JSON list of `[kind, document]`."""
     told = [(type(effect).__name__, to_document(effect)) for effect in effects if type(effect) in ORDER_EFFECTS]
-    return hashlib.sha256(_sorting_encoder.encode(told)).digest() if told else NO_EFFECTS
+    return hashlib.sha256(_encoder.encode(told)).digest() if told else NO_EFFECTS
 
 
 NO_EFFECTS = hashlib.sha256(b"[]").digest()
