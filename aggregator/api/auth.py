@@ -3,6 +3,8 @@
 `X-API-Key` names the key, `X-Timestamp-Ns` is the sender's time (ns since the Unix epoch), and `X-Signature` is the
 hex HMAC-SHA256, by the key's secret, over that time, the method, the path with its query as it was sent, and the body,
 each ended by a newline.
+
+A one-time link is signed the same way, by a method that HTTP does not have. It signs a browser in, once.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -29,10 +31,17 @@ SEEN_AT_MOST = 20_000
 """Signatures that are remembered of one key in `REMEMBERED_NS`. Past that its requests are refused until older ones are
 forgotten: one that was forgotten too early could be sent again."""
 
+LINK_NS = 3600 * 1_000_000_000
+"""A one-time link is good for this long."""
+
+LINKS_AT_MOST = 1_000
+"""Links that are remembered as used. Past that none is followed until older ones have expired."""
+
 NOBODY = b"\0" * 32
 """Signs for keys that do not exist, so that they take as long to refuse as those that do."""
 
 _TIME = re.compile("[0-9]{1,19}")
+_LINK = ("LINK", "/session", b"")
 
 
 class Caller(NamedTuple):
@@ -53,12 +62,27 @@ def signature(secret: str | bytes, timestamp: str, method: str, path: str, body:
     return hmac.new(key, signed, hashlib.sha256).hexdigest()
 
 
-class Keys:
-    """All keys that there are. Without any, nobody comes in, and the answer says how to change that."""
+def one_time_link(key: str, secret: str, now_ns: int) -> str:
+    """What a browser is signed in by, once; it needs no escaping in a URL."""
+    return f"{key}.{now_ns}.{signature(secret, str(now_ns), *_LINK)}"
 
-    def __init__(self, keys: Iterable[ApiKey], clock_ns: Callable[[], int]) -> None:
+
+class Cookies(Protocol):
+    """Tells by its cookie who sent a request, None when it has none that holds. Raises Problem for what the caller's own
+    page cannot have sent."""
+
+    def caller(self, request: web.Request) -> Caller | None: ...
+
+
+class Keys:
+    """All keys that there are. Without any, nobody comes in, and the answer says how to change that. With `cookies`
+    whoever has a session needs no signature."""
+
+    def __init__(self, keys: Iterable[ApiKey], clock_ns: Callable[[], int], cookies: Cookies | None = None) -> None:
         self._keys = {key.key: key for key in keys}
         self._seen = {key: _Seen() for key in self._keys}
+        self._followed: dict[str, int] = {}
+        self._cookies = cookies
         self._clock_ns = clock_ns
         self._started_ns = clock_ns()
 
@@ -76,10 +100,16 @@ class Keys:
         return answer_the_entitled
 
     async def caller(self, request: web.Request) -> Caller:
-        """Who sent this. Raises Problem."""
-        if not self._keys:
-            detail = "this service has no keys, so nobody may ask for this; name a file of them under `keys` in its"
-            raise Problem(403, Code.NO_KEYS, "no keys", f"{detail} configuration, or run the demo, which makes one")
+        """Who sent this, by its signature or, when it has none, by its cookie. Raises Problem."""
+        if self._cookies is not None and "X-API-Key" not in request.headers:
+            caller = self._cookies.caller(request)
+            if caller is not None:
+                return caller
+        return await self.signer(request)
+
+    async def signer(self, request: web.Request) -> Caller:
+        """Who signed this. Raises Problem."""
+        self._refuse_without_keys()
         headers = request.headers
         name, timestamp, told = (headers.get(header) for header in ("X-API-Key", "X-Timestamp-Ns", "X-Signature"))
         if name is None or timestamp is None or told is None:
@@ -88,19 +118,59 @@ class Keys:
         now_ns = self._clock_ns()
         sent_ns = _time(timestamp)
         _refuse_untimely(sent_ns, now_ns)
-        if sent_ns < self._started_ns:
-            # What was seen before the start is forgotten, so all that was signed before it counts as seen.
-            detail = "the request was made before this service started; sign it anew, with a new timestamp"
-            raise Problem(401, Code.REQUEST_EXPIRED, "not of now", detail)
-        key = self._keys.get(name)
-        secret = key.secret if key else NOBODY
-        right = signature(secret, timestamp, request.method, request.raw_path, await request.read())
-        # Compared in constant time, and as bytes: a header may hold any character.
-        if not hmac.compare_digest(right.encode(), told.encode("utf-8", "surrogateescape")) or key is None:
+        self._refuse_from_before(sent_ns, "the request was made")
+        key = self._proven(name, timestamp, told, request.method, request.raw_path, await request.read())
+        if key is None:
             detail = "there is no such key, or the signature is not its own over timestamp, method, path with query and"
             raise Problem(401, Code.SIGNATURE_REFUSED, "signature refused", f"{detail} body, each ended by a newline")
         self._seen[name].take(told, now_ns)
         return Caller(key.key, key.account, key.scopes)
+
+    def follow(self, link: str) -> Caller:
+        """Whose one-time link this is; from now on it is used. Raises Problem."""
+        self._refuse_without_keys()
+        rest, _, told = link.rpartition(".")
+        name, _, timestamp = rest.rpartition(".")
+        made_ns, now_ns = _time(timestamp, "the link's time"), self._clock_ns()
+        if not -WINDOW_NS <= now_ns - made_ns < LINK_NS:
+            detail = f"a link is good for {LINK_NS // 60_000_000_000} minutes; have a new one made, or sign in with a key"
+            raise Problem(401, Code.REQUEST_EXPIRED, "not of now", detail)
+        self._refuse_from_before(made_ns, "the link was made")
+        key = self._proven(name, timestamp, told, *_LINK)
+        if key is None:
+            detail = "there is no such key, or the link is not its own; follow it as it was given"
+            raise Problem(401, Code.SIGNATURE_REFUSED, "link refused", detail)
+        self._use(link, made_ns, now_ns)
+        return Caller(key.key, key.account, key.scopes)
+
+    def _use(self, link: str, made_ns: int, now_ns: int) -> None:
+        self._followed = {other: at_ns for other, at_ns in self._followed.items() if now_ns - at_ns < LINK_NS}
+        if link in self._followed:
+            detail = "this link was followed before, and is good only once; sign in with a key, or have a new one made"
+            raise Problem(401, Code.REQUEST_REPEATED, "link used", detail)
+        if len(self._followed) >= LINKS_AT_MOST:
+            detail = f"more than {LINKS_AT_MOST} links were followed within their time; sign in with a key"
+            raise Problem(429, Code.TOO_MANY_REQUESTS, "too many requests", detail)
+        self._followed[link] = made_ns
+
+    def _refuse_without_keys(self) -> None:
+        if not self._keys:
+            detail = "this service has no keys, so nobody may ask for this; name a file of them under `keys` in its"
+            raise Problem(403, Code.NO_KEYS, "no keys", f"{detail} configuration, or run the demo, which makes one")
+
+    def _refuse_from_before(self, made_ns: int, subject: str) -> None:
+        # What was seen before the start is forgotten, so all that was signed before it counts as seen.
+        if made_ns < self._started_ns:
+            detail = f"{subject} before this service started; sign it anew, with a new timestamp"
+            raise Problem(401, Code.REQUEST_EXPIRED, "not of now", detail)
+
+    def _proven(self, name: str, timestamp: str, told: str, method: str, path: str, body: bytes) -> ApiKey | None:
+        """The key, if this signature is its own."""
+        key = self._keys.get(name)
+        right = signature(key.secret if key else NOBODY, timestamp, method, path, body)
+        # Compared in constant time, and as bytes: a header may hold any character.
+        is_right = hmac.compare_digest(right.encode(), told.encode("utf-8", "surrogateescape"))
+        return key if is_right else None
 
 
 class _Seen:
@@ -127,9 +197,9 @@ class _Seen:
         self._now.add(told)
 
 
-def _time(text: str) -> int:
+def _time(text: str, name: str = "X-Timestamp-Ns") -> int:
     if not _TIME.fullmatch(text):
-        detail = f"X-Timestamp-Ns={text[:64]!r}: give ns since the Unix epoch, in digits only"
+        detail = f"{name}={text[:64]!r}: give ns since the Unix epoch, in digits only"
         raise Problem(401, Code.REQUEST_EXPIRED, "no time", detail)
     return int(text)
 

@@ -28,6 +28,7 @@ class Code(StrEnum):
     REQUEST_EXPIRED = "request_expired"
     REQUEST_REPEATED = "request_repeated"
     SCOPE_REQUIRED = "scope_required"
+    CROSS_SITE = "cross_site"
     TOO_MANY_REQUESTS = "too_many_requests"
 
     HALTED = "halted"

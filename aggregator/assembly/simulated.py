@@ -39,10 +39,12 @@ class SimulatedVenues:
     def __init__(self, configuration: Configuration, seed: int, clock_ns: Callable[[], int]) -> None:
         self._venues = configuration.venues
         instruments = Instruments(configuration.instruments.values())
-        self._servers = {
-            venue.venue: _simulator(venue, venue.fixed_listings(instruments.listed), seed, clock_ns)
-            for venue in configuration.venues
-        }
+        self.accounts: dict[str, Any] = {}
+        """By venue, what is really so: every order that the venue has taken on, and the balances."""
+        self._servers: dict[str, Any] = {}
+        for venue in configuration.venues:
+            listings = venue.fixed_listings(instruments.listed)
+            self._servers[venue.venue], self.accounts[venue.venue] = _simulator(venue, listings, seed, clock_ns)
         self._configuration = configuration
 
     @property
@@ -117,14 +119,17 @@ async def _until_lonely(venues: SimulatedVenues, running: asyncio.Task[None], st
         lonely_s = 0 if venues.clients else lonely_s + 1
 
 
-def _simulator(venue: VenueSettings, listings: list[Listing], seed: int, clock_ns: Callable[[], int]) -> Any:
+def _simulator(
+    venue: VenueSettings, listings: list[Listing], seed: int, clock_ns: Callable[[], int]
+) -> tuple[Any, Any]:
+    """The venue's server, and the account that trades there."""
     simulation = import_module("connectors.simulation.exchange")
     exchange = simulation.SimulatedExchange(venue.venue, listings, seed, clock_ns())
     module = import_module(f"{load_connector(venue).__name__}.simulator")
     account = module.account_of(exchange, key=KEY, secret=SECRET)
     speaking = module.simulator(exchange, account)
     faults = import_module("connectors.simulation.faults").Faults(speaking, exchange, seed, account)
-    return import_module("connectors.simulation.server").SimulatorServer(faults, clock_ns)
+    return import_module("connectors.simulation.server").SimulatorServer(faults, clock_ns), account
 
 
 def _moved(url: str, address: str) -> str:

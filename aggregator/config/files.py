@@ -1,36 +1,45 @@
-"""A configuration is a process file and the venue and key files that it names: all are sound, or none is used."""
+"""A configuration is a process file and the venue, listing and key files that it names: all are sound, or none is
+used."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from aggregator.config.document import Document, read_document
+from aggregator.config.document import Document, KeyPath, read_document
 from aggregator.config.keys import ApiKey, KeyFile, read_key_file
-from aggregator.config.schema import json_schema, unreadable
+from aggregator.config.listings import Listings, read_listings_file
+from aggregator.config.schema import Reading, Root, json_schema, unreadable
 from aggregator.config.settings import DEFAULT_VENUES, InstrumentScale, Settings, read_settings_file
 from aggregator.config.venues import VenueSettings, read_venue_file
 from aggregator.domain.errors import ConfigurationRefused
 from aggregator.domain.instrument import Instrument
+from aggregator.domain.local import LOCAL_VENUE, LocalRules
 from aggregator.domain.numbers import decimals_of
 
-Kind: TypeAlias = Literal["aggregator", "venue", "keys"]
+Kind: TypeAlias = Literal["aggregator", "venue", "listings", "keys"]
 
 SUFFIXES = {".yaml", ".yml"}
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`venues` in the order of their files, `instruments` by name: those listed by hand or given scales. `journal` is
-    where the settings say, seen from where the command runs."""
+    """`venues` in the order of their files, `instruments` by name: those listed by hand or given scales. `listings` is
+    what Busan lists, None without a local book. `journal` is where the settings say, seen from where the command runs.
+    """
 
     settings: Settings
     venues: tuple[VenueSettings, ...]
     instruments: dict[str, Instrument]
     keys: tuple[ApiKey, ...] = ()
     journal: Path | None = None
+    listings: Listings | None = None
+
+    def local_rules(self) -> list[LocalRules]:
+        """What Busan lists, on the scales of the instruments; nothing without a local book."""
+        return self.listings.local_rules(self.instrument) if self.listings else []
 
     def instrument(self, name: str) -> Instrument:
         """Also one that only a venue's market list or a recording names."""
@@ -52,19 +61,23 @@ def load_configuration(path: Path) -> Configuration:
         first.setdefault(file.stem, reading.file)
         if reading.record:
             venues.append(reading.record)
+            faults += _not_local(reading.record)
+    listings = _listings(path, settings.document, faults)
     scales = settings.record.instruments if settings.record else {}
-    instruments = _instruments(scales, venues)
-    for venue in venues:
+    instruments = _instruments(scales, venues, listings)
+    rules_of = [venue.fixed_listings for venue in venues] + ([listings.local_rules] if listings else [])
+    for rules in rules_of:
         try:
-            venue.fixed_listings(instruments.__getitem__)
+            rules(instruments.__getitem__)
         except ConfigurationRefused as refused:
             faults += refused.faults
+    faults += _unknown_venues(settings, listings, first.keys())
     keys = _keys(path, settings.document, faults)
     if faults:
         raise ConfigurationRefused(faults)
     sound = settings.sound()
     journal = path.parent / sound.journal if sound.journal else None
-    return Configuration(sound, tuple(venues), instruments, keys, journal)
+    return Configuration(sound, tuple(venues), instruments, keys, journal, listings)
 
 
 def check_file(path: Path) -> list[str]:
@@ -78,6 +91,8 @@ def check_file(path: Path) -> list[str]:
     kind = kind_of(path, document)
     if kind == "venue":
         return list(read_venue_file(path).faults)
+    if kind == "listings":
+        return list(read_listings_file(path).faults)
     if kind == "keys":
         return list(read_key_file(path).faults)
     try:
@@ -99,21 +114,69 @@ def kind_of(path: Path, document: Document) -> Kind:
 
 def json_schemas() -> dict[Kind, dict[str, Any]]:
     """JSON Schema 2020-12 of each kind of file."""
-    return {"aggregator": json_schema(Settings), "venue": json_schema(VenueSettings), "keys": json_schema(KeyFile)}
+    models: dict[Kind, type[Root]] = {
+        "aggregator": Settings,
+        "venue": VenueSettings,
+        "listings": Listings,
+        "keys": KeyFile,
+    }
+    return {kind: json_schema(model) for kind, model in models.items()}
 
 
 def _keys(path: Path, document: Document | None, faults: list[str]) -> tuple[ApiKey, ...]:
-    named = document.at(("keys",)) if document else None
-    if document is None or not isinstance(named, str):
-        return ()
-    file = path.parent / named
-    if not file.is_file():
-        text = f"nothing is at {file}; name a file of keys, relative to this file, or remove the key"
-        faults.append(document.line(document.fault(("keys",), text)))
+    file = _named_file(path, document, "keys", "a file of keys", faults)
+    if file is None:
         return ()
     reading = read_key_file(file)
     faults += reading.faults
     return reading.record.api_keys if reading.record else ()
+
+
+def _listings(path: Path, document: Document | None, faults: list[str]) -> Listings | None:
+    file = _named_file(path, document, "listings", "a file of listings", faults)
+    if file is None:
+        return None
+    reading = read_listings_file(file)
+    faults += reading.faults
+    return reading.record
+
+
+def _named_file(path: Path, document: Document | None, key: str, wanted: str, faults: list[str]) -> Path | None:
+    """The file that a key of the process file names, None when it names none that is there."""
+    named = document.at((key,)) if document else None
+    if document is None or not isinstance(named, str):
+        return None
+    file = path.parent / named
+    try:
+        if file.is_file():
+            return file
+        wrong = f"nothing is at {file}"
+    except OSError as error:
+        wrong = f"{file} cannot be read: {error.strerror}"
+    text = f"{wrong}; name {wanted}, relative to this file, or remove the key"
+    faults.append(document.line(document.fault((key,), text)))
+    return None
+
+
+def _not_local(venue: VenueSettings) -> Iterator[str]:
+    if venue.venue == LOCAL_VENUE:
+        yield venue.fault(("venue",), f"{LOCAL_VENUE} is the local book, which no file describes; give it another name")
+
+
+def _unknown_venues(settings: Reading[Settings], listings: Listings | None, known: Collection[str]) -> Iterator[str]:
+    """Venues that rates and listings speak of although no file of this configuration describes them."""
+    rates = settings.record.rates if settings.record else ()
+    named: list[tuple[Root, KeyPath, str]] = [
+        (settings.sound(), ("rates", index, "venue"), rule.venue)
+        for index, rule in enumerate(rates)
+        if rule.venue not in (None, LOCAL_VENUE)
+    ]
+    for index, listing in enumerate(listings.listings if listings else ()):
+        for key, venues in (("display", listing.display), ("route", listing.route)):
+            named += [(listings, ("listings", index, key, place), venue) for place, venue in enumerate(venues)]
+    for root, path, venue in named:
+        if venue not in known:
+            yield root.fault(path, f"no venue is called {venue}; known here: {', '.join(known)}")
 
 
 def _venue_files(path: Path, document: Document | None, faults: list[str]) -> Iterator[Path]:
@@ -147,7 +210,9 @@ def _files_at(place: Path) -> tuple[list[Path], str]:
     return files, "" if files else f"no venue file is in {place}"
 
 
-def _instruments(scales: dict[str, InstrumentScale], venues: Iterable[VenueSettings]) -> dict[str, Instrument]:
+def _instruments(
+    scales: dict[str, InstrumentScale], venues: Iterable[VenueSettings], listings: Listings | None
+) -> dict[str, Instrument]:
     instruments = {name: _unscaled(name) for name in scales}
     for venue in venues:
         for rules in venue.listings:
@@ -156,6 +221,10 @@ def _instruments(scales: dict[str, InstrumentScale], venues: Iterable[VenueSetti
                 decimals_of(rules.tick or "0"),
                 max(decimals_of(rules.lot or "0"), decimals_of(rules.minimum_quantity or "0")),
             )
+    if listings is not None:
+        for index, listing in enumerate(listings.listings):
+            name = listing.instrument
+            instruments[name] = listings.widened(index, instruments.setdefault(name, _unscaled(name)))
     return {name: _rescaled(instrument, scales.get(name)) for name, instrument in instruments.items()}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from aggregator.domain.numbers import (
     parse_rate,
 )
 from aggregator.domain.order import ASSET_DECIMALS
+from aggregator.domain.plan import NET_DECIMALS
 
 NS_PER_UNIT = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
@@ -37,6 +38,9 @@ HIGHEST_FEE = RATE_ONE // 10
 MOST_MONEY: int = 10 ** (ASSET_DECIMALS + 15)
 """On ASSET_DECIMALS."""
 
+MOST_RATE: int = 10 ** (NET_DECIMALS + 15)
+"""On NET_DECIMALS."""
+
 MAX_WHOLE = 2**63 - 1
 
 _WHOLE = re.compile("0|[1-9][0-9]{0,18}")
@@ -44,6 +48,7 @@ _WHOLE = re.compile("0|[1-9][0-9]{0,18}")
 
 _DURATION = re.compile("([0-9]{1,6})(ms|s|m|h)")
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 _ENVIRONMENT_NAME = re.compile("[A-Z][A-Z0-9_]*")
 _SECRET = re.compile("[A-Za-z0-9_+/=-]{32,128}")
 _KEY_LIKE = re.compile("(?=.*[0-9])[A-Z0-9]{20,}")
@@ -92,6 +97,13 @@ def whole_number(lowest: int, highest: int) -> BeforeValidator:
 
 def read_exact(text: str) -> str:
     """The same number written plainly: `1e-8` becomes `0.00000001`."""
+    plain = read_exact_or_zero(text)
+    if plain == "0":
+        raise ValueError("0 rules nothing out; remove the key when the venue states no such rule")
+    return plain
+
+
+def read_exact_or_zero(text: str) -> str:
     try:
         decimals = decimals_of(text)
     except NumberRefused as error:
@@ -104,8 +116,6 @@ def read_exact(text: str) -> str:
         value = LIMIT
     if value >= LIMIT:
         raise ValueError(f"{shown(text)} is longer or larger than any price or quantity")
-    if not value:
-        raise ValueError("0 rules nothing out; remove the key when the venue states no such rule")
     return format_decimal(value, MAX_DECIMALS)
 
 
@@ -118,6 +128,19 @@ def read_money(text: str) -> int:
     if money >= MOST_MONEY:
         raise ValueError(f"{shown(text)} is more than anyone has; leave the limit out where there is none")
     return money
+
+
+def read_currency_rate(text: str) -> int:
+    """What one of an asset is worth in another, on NET_DECIMALS."""
+    try:
+        rate = parse_decimal(text, NET_DECIMALS)
+    except NumberRefused as error:
+        raise ValueError(
+            f"{shown(text)} is not a decimal number such as 1390.5, of at most {NET_DECIMALS} decimals"
+        ) from error
+    if not 0 < rate < MOST_RATE:
+        raise ValueError(f"{shown(text)} is no rate: nothing is worth nothing, or as much as that")
+    return rate
 
 
 def read_secret(text: str) -> str:
@@ -153,6 +176,20 @@ def read_duration(text: str) -> int | None:
     if not duration_ns:
         raise ValueError(f"{shown(text)} lets nothing pass; write off to switch the test off")
     return duration_ns
+
+
+def read_age(text: str) -> int:
+    """ns. What may be of any age is not believed, so there is no `off`."""
+    age_ns = read_duration(text)
+    if age_ns is None:
+        raise ValueError("off would believe it however old it is; write a duration such as 10s or 24h")
+    return age_ns
+
+
+def read_time(text: str) -> time:
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not a time of the day; write it as 09:00")
+    return time.fromisoformat(text)
 
 
 def read_day(text: str) -> date:
@@ -222,6 +259,11 @@ VenueId = Annotated[
     matching("[a-z][a-z0-9_]{0,31}", "a venue id of small letters, digits and _, such as gateio"),
     WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]{0,31}$", "examples": ["gateio"]}),
 ]
+Name = Annotated[
+    str,
+    matching("[a-z][a-z0-9_]{0,31}", "a name of small letters, digits and _, such as krw"),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]{0,31}$", "examples": ["krw"]}),
+]
 ConnectorName = Annotated[
     str,
     matching("[a-z][a-z_]{0,31}", "a connector's name of small letters and _, such as binance"),
@@ -265,6 +307,26 @@ Exact = Annotated[
                 {"type": "number", "exclusiveMinimum": 0},
             ],
             "examples": ["0.01"],
+        }
+    ),
+]
+ExactOrZero = Annotated[
+    str,
+    from_text(read_exact_or_zero, "a decimal number such as 100, or 0"),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": _DECIMAL}, {"type": "number", "minimum": 0}],
+            "examples": ["100"],
+        }
+    ),
+]
+CurrencyRate = Annotated[
+    int,
+    from_text(read_currency_rate, "a decimal number such as 1390.5"),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": _DECIMAL}, {"type": "number", "exclusiveMinimum": 0}],
+            "examples": ["1390.5"],
         }
     ),
 ]
@@ -321,6 +383,11 @@ Duration = Annotated[
     from_text(read_duration, "a duration such as 10s"),
     WithJsonSchema({"type": "string", "pattern": "^([0-9]{1,6}(ms|s|m|h)|off)$", "examples": ["10s"]}),
 ]
+Age = Annotated[
+    int,
+    from_text(read_age, "a duration such as 10s"),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6}(ms|s|m|h)$", "examples": ["10s"]}),
+]
 Switch = Annotated[
     bool, from_text(read_switch, "true or false"), WithJsonSchema({"type": "boolean", "examples": [True]})
 ]
@@ -353,6 +420,11 @@ Day = Annotated[
     date,
     from_text(read_day, "a day such as 2022-11-11"),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2022-11-11"]}),
+]
+TimeOfDay = Annotated[
+    time,
+    from_text(read_time, "a time of the day such as 09:00"),
+    WithJsonSchema({"type": "string", "pattern": f"^({_TIME.pattern})$", "examples": ["09:00"]}),
 ]
 StreamAddress = Annotated[
     str,

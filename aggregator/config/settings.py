@@ -1,8 +1,10 @@
-"""The running program's own file: which venues, where to listen, how often to publish, who may do how much."""
+"""The running program's own file: which venues, where to listen, how often to publish, who may do how much, and what
+one currency is worth in another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
@@ -10,24 +12,31 @@ from typing import Literal
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from aggregator.config.document import Document, Fault
+from aggregator.config.calendars import moment_ns
+from aggregator.config.document import Document, Fault, KeyPath
 from aggregator.config.scalars import (
     AccountOrRest,
+    Age,
     Asset,
     BasisPoints,
     Count,
+    CurrencyRate,
+    Day,
     Decimals,
     InstrumentName,
     Money,
+    Name,
     Port,
     Rate,
     Seed,
     Switch,
     Text,
     VenueFiles,
+    VenueId,
 )
-from aggregator.config.schema import Reading, Root, Section, read_file
+from aggregator.config.schema import Reading, Root, Section, missing, read_file
 from aggregator.domain.order_events import RiskLimits
+from aggregator.domain.rates import BookRate, Peg, RateSource, StatedRate
 
 DEFAULT_VENUES = ("venues/",)
 
@@ -93,6 +102,37 @@ class Routing(Section):
     """How long the best split is searched for, in nodes; past it the plan says how far it may be off."""
 
 
+class RateRule(Section):
+    """Where a rate between two assets comes from: either a value that is stated here, or a venue's book of the two.
+    Of several rules for the same two assets, the first that may be believed is used."""
+
+    source: Name = Field(examples=["official"])
+    """The name under which the rate is shown and recorded."""
+    base: Asset
+    """One of this asset ..."""
+    quote: Asset = Field(examples=["KRW"])
+    """... is worth so much in this one. USD, USDT and USDC are three different assets."""
+    value: CurrencyRate | None = None
+    """What one base is worth in quote."""
+    as_of: Day | None = Field(default=None, examples=["2026-11-20"])
+    """The day, in Seoul, for which the value was stated. Left out: the value holds at any time."""
+    venue: VenueId | None = None
+    """The venue in whose book base is sold for quote. It may be the local one."""
+    max_age: Age | None = None
+    """How old the rate may be: since that day began, or since the book was last heard of."""
+    reference: CurrencyRate | None = None
+    """What one base should be worth in quote."""
+    depeg_bps: BasisPoints | None = None
+    """How far from the reference the rate may be before it is not used any more."""
+
+    def as_source(self) -> RateSource:
+        peg = None if self.reference is None else Peg(self.reference, self.depeg_bps or 0)
+        if self.venue is not None:
+            return BookRate(self.source, self.base, self.quote, self.venue, self.max_age or 0, peg)
+        as_of_ns = None if self.as_of is None else moment_ns(self.as_of, time())
+        return StatedRate(self.source, self.base, self.quote, self.value or 0, as_of_ns, self.max_age or 0, peg)
+
+
 class Log(Section):
     """What is logged, to stderr."""
 
@@ -122,6 +162,10 @@ class Settings(Root):
     """What each account may do; "*" is every account that is not named."""
     routing: Routing = Field(default_factory=Routing)
     """How far orders may go, and how long the best way is searched for."""
+    listings: Text | None = Field(default=None, examples=["listings.yaml"])
+    """The file of what Busan lists, relative to this file. Left out: there is no local book."""
+    rates: tuple[RateRule, ...] = ()
+    """Where rates between assets come from."""
     seed: Seed | None = None
     """What the simulated venues are generated from: the same seed gives the same run. Real venues ignore it."""
     log: Log = Field(default_factory=Log)
@@ -130,6 +174,10 @@ class Settings(Root):
     def risk_limits(self) -> Mapping[str, RiskLimits]:
         """By account, as the engine is told them; `*` is every other account."""
         return {account: limits.as_limits() for account, limits in self.risk.items()}
+
+    def rate_sources(self) -> tuple[RateSource, ...]:
+        """In the order in which they are tried."""
+        return tuple(rule.as_source() for rule in self.rates)
 
 
 def read_settings_file(path: Path) -> Reading[Settings]:
@@ -142,6 +190,31 @@ def settings_relations(document: Document) -> Iterator[Fault]:
     if is_open and document.at(("keys",)) and document.at(("listen", "behind_proxy")) != "true":
         text = f"with keys, {host} would take signed requests in the clear; listen on 127.0.0.1, or put a proxy that"
         yield document.fault(("listen", "host"), f"{text} speaks TLS before it and write `behind_proxy: true`")
+    rules = document.at(("rates",))
+    for index in range(len(rules) if isinstance(rules, tuple) else 0):
+        yield from _rate_relations(document, ("rates", index))
+
+
+def _rate_relations(document: Document, path: KeyPath) -> Iterator[Fault]:
+    rule = document.at(path)
+    if not isinstance(rule, dict):
+        return
+    is_book, is_stated = "venue" in rule, "value" in rule
+    if is_book == is_stated:
+        text = "write either `value`, or the `venue` in whose book base is sold for quote"
+        yield document.fault(path, text)
+    if is_book and "as_of" in rule:
+        yield document.fault((*path, "as_of"), "a book says itself how old it is; remove the key")
+    ages = is_book or "as_of" in rule
+    if ages and "max_age" not in rule:
+        yield missing(document, (*path, "max_age"), example="10s" if is_book else "96h")
+    if not ages and "max_age" in rule:
+        yield document.fault((*path, "max_age"), "nothing says how old the value is; write `as_of`, or remove the key")
+    for key, other, example in (("reference", "depeg_bps", "200"), ("depeg_bps", "reference", "1")):
+        if key in rule and other not in rule:
+            yield missing(document, (*path, other), example=example)
+    if isinstance(rule.get("base"), str) and rule["base"] == rule.get("quote"):
+        yield document.fault((*path, "quote"), "the same as base; name another asset")
 
 
 def _is_this_machine(host: str) -> bool:

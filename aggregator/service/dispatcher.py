@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from aggregator.domain.book import Health
 from aggregator.domain.effects import (
@@ -15,11 +16,14 @@ from aggregator.domain.effects import (
     CancelChild,
     Effect,
     HealthChanged,
+    LocalHappened,
     OrderRequest,
+    ParentChanged,
     PlaceChild,
     ResyncWanted,
     VenueRefused,
 )
+from aggregator.domain.events import Trade
 from aggregator.engine.views import Views
 
 log = logging.getLogger("aggregator.health")
@@ -30,6 +34,20 @@ Submit = Callable[[OrderRequest], Awaitable[None]]
 
 Resync = Callable[[str, str], Awaitable[None]]
 """Asks a venue for one symbol anew, for a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """From now on the views show these instruments as they are."""
+
+    instruments: frozenset[str]
+
+
+Watched = HealthChanged | ParentChanged | LocalHappened | Trade | Refreshed
+"""What watchers are told. The effects among them are durable by then."""
+
+Watch = Callable[[Watched], None]
+"""Takes note and returns at once, whatever it is told: it is called on the engine's way."""
 
 
 class Dispatcher:
@@ -54,6 +72,15 @@ class Dispatcher:
         self._wanted: dict[tuple[str, str], str] = {}
         self._is_wanted = asyncio.Event()
         self.health_changes: dict[tuple[str, Health], int] = {}
+        self._watches: list[Watch] = []
+
+    def watch(self, watch: Watch) -> None:
+        """Tell it of everything from now on."""
+        self._watches.append(watch)
+
+    def pass_on(self, watched: Watched) -> None:
+        for watch in self._watches:
+            watch(watched)
 
     def carry_out(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -65,6 +92,9 @@ class Dispatcher:
                 self._tell_refusal(effect)
             elif isinstance(effect, HealthChanged):
                 self._tell(effect)
+                self.pass_on(effect)
+            elif isinstance(effect, ParentChanged | LocalHappened):
+                self.pass_on(effect)
             elif isinstance(effect, Alarm):
                 self._tell_alarm(effect)
             elif isinstance(effect, PlaceChild | CancelChild | AskChild | AskFills | AskAccount):
@@ -88,7 +118,7 @@ class Dispatcher:
 
     async def _refresh(self) -> None:
         while True:
-            self._views.refresh()
+            self.pass_on(Refreshed(frozenset(self._views.refresh())))
             await asyncio.sleep(self._pause_s)
 
     def _tell(self, change: HealthChanged) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 
 from aggregator.domain.effects import Effect
 from aggregator.domain.errors import JournalFailed
-from aggregator.domain.events import Event, Tick
+from aggregator.domain.events import Event, Tick, Trade
 from aggregator.domain.order_events import OrderEvent, Timer
 from aggregator.engine.digest import orders_sha256
 from aggregator.engine.engine import ORDER_EVENTS, Engine
@@ -48,7 +48,7 @@ class _Outcome(NamedTuple):
     failure: JournalFailed | None
 
 
-NOT_OF_THE_MARKET = ORDER_EVENTS | {Tick}
+NOT_OF_BOOKS = ORDER_EVENTS | {Tick, Trade}
 
 
 class Runner:
@@ -57,6 +57,7 @@ class Runner:
 
     Without a journal nothing is waited for: that is for watching, and for replays. When the journal has failed, no
     order-side event is applied any more, so that nothing is shown that a new start would not know; the market goes on.
+    `traded` is told of public trades, which the engine does not keep.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Runner:
         carry_out: Callable[[Sequence[Effect]], None],
         journal: Journal | None = None,
         snapshot_every: int = SNAPSHOT_EVERY,
+        traded: Callable[[Trade], None] | None = None,
     ) -> None:
         self._engine = engine
         self._clock_ns = clock_ns
         self._carry_out = carry_out
         self._journal = journal
         self._snapshot_every = snapshot_every
+        self._traded = traded
         self._inbox: asyncio.Queue[Sequence[Event | OrderEvent] | _Asked] = asyncio.Queue(INBOX_AT_MOST)
         self._outcomes: deque[_Outcome] = deque()
         self._has_outcomes = asyncio.Event()
@@ -128,7 +131,7 @@ class Runner:
             self._apply_journaled(batch.event, batch.answer)
             return
         for event in batch:
-            if type(event) in NOT_OF_THE_MARKET:
+            if type(event) in NOT_OF_BOOKS:
                 self._apply_apart(event)
                 continue
             effects = self._engine.apply(event)
@@ -138,6 +141,9 @@ class Runner:
     def _apply_apart(self, event: Event | OrderEvent) -> None:
         if isinstance(event, Tick):
             self._apply_tick(event)
+        elif isinstance(event, Trade):
+            if self._traded is not None:
+                self._traded(event)
         else:
             self._apply_journaled(cast(OrderEvent, event), None)
 
