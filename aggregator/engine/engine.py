@@ -8,7 +8,15 @@ from typing import cast, get_args
 from aggregator.books.venue_book import Freshness, VenueBook
 from aggregator.domain.book import Health
 from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, VenueRefused
-from aggregator.domain.events import ClockMeasured, Event, FrameRejected, Refused, Tick
+from aggregator.domain.events import (
+    BookSnapshot,
+    ClockMeasured,
+    Event,
+    FrameRejected,
+    ListingsRead,
+    Refused,
+    Tick,
+)
 from aggregator.domain.instrument import Instrument
 from aggregator.domain.order_events import OrderEvent
 from aggregator.domain.plan import RoutingPolicy
@@ -42,7 +50,7 @@ class Engine:
         policy_of: Callable[[Instrument], RoutingPolicy] = plain_policy,
     ) -> None:
         self.market = market or Market()
-        self.orders = Orders(MarketSight(self.market, policy_of))
+        self.orders = Orders(MarketSight(self.market, policy_of), self._show)
         self.now_ns = 0
         self.rejected_frames: dict[str, int] = {}
         self.clock_offset_ns: dict[str, int] = {}
@@ -54,6 +62,12 @@ class Engine:
         if type(event) in ORDER_EVENTS:
             return self.orders.apply(cast(OrderEvent, event))
         return self._apply_to_market(cast(Event, event))
+
+    def _show(self, event: BookSnapshot | ListingsRead) -> None:
+        """Busan's own books come to the market from within."""
+        touched = self.market.apply(event)
+        if touched is not None:
+            self._dirty.add(touched[0].listing.instrument.name)
 
     def take_seen(self) -> list[Seen]:
         """What the order side looked at since the last call: it is journaled with the event that made it look."""

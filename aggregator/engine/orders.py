@@ -5,24 +5,41 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from aggregator.books.ledger import Ledger
 from aggregator.domain.documents import from_document, to_document
-from aggregator.domain.effects import Alarm, OrderEffect
+from aggregator.domain.effects import (
+    Alarm,
+    AskChild,
+    AskFills,
+    CancelChild,
+    LocalHappened,
+    OrderEffect,
+    PlaceChild,
+    RequestAnswered,
+)
+from aggregator.domain.errors import BrokenInvariant
 from aggregator.domain.instrument import Instruments
-from aggregator.domain.lifecycle import ChildState
-from aggregator.domain.order import ChildOrder, Fill, ParentOrder, ParentState
+from aggregator.domain.lifecycle import ChildState, Word
+from aggregator.domain.local import LOCAL_VENUE, Left, LocalEvent, Refused, Rested, Traded
+from aggregator.domain.order import ChildOrder, Fill, Liquidity, ParentOrder, ParentState
 from aggregator.domain.order_events import (
+    About,
     AccountStream,
     AmendRequested,
     Balance,
     BalancesRead,
+    BookTurned,
     CancelAllRequested,
     CancelRequested,
     ExecutionReport,
     FeesRead,
     FillReported,
     HaltSwitched,
+    LedgerRequested,
+    ListingSet,
     OpenOrdersRead,
     OrderEvent,
     OrderRequested,
@@ -31,6 +48,8 @@ from aggregator.domain.order_events import (
 )
 from aggregator.domain.plan import RouteRequest
 from aggregator.engine.children import Children
+from aggregator.engine.funds import Funds
+from aggregator.engine.local_venue import LocalVenue, ReduceChild, Show, local_fill, local_report
 from aggregator.engine.order_state import OrderState, taken
 from aggregator.engine.parents import Parents
 from aggregator.engine.requests import Requests
@@ -45,11 +64,13 @@ GATE_PATIENCE_NS = 30 * SECOND
 
 
 class Orders:
-    """`apply` is the only way to change anything. `sight` may be changed between two events."""
+    """`apply` is the only way to change anything. `sight` may be changed between two events. `show` tells the market
+    what Busan's own books show."""
 
-    def __init__(self, sight: Sight) -> None:
+    def __init__(self, sight: Sight, show: Show) -> None:
         self._turn = Turn()
-        self._build(OrderState(), sight)
+        self._show = show
+        self._build(OrderState(), Ledger(), sight)
 
     @property
     def sight(self) -> Sight:
@@ -68,6 +89,11 @@ class Orders:
     def balances(self) -> dict[str, dict[str, Balance]]:
         """By venue and asset, as the venues told them last."""
         return {venue: account.told for venue, account in self.state.venues.items()}
+
+    @property
+    def expected(self) -> dict[str, dict[str, int]]:
+        """By venue and asset, what our own fills come to since the venue's first word, on ASSET_DECIMALS."""
+        return {venue: account.expected for venue, account in self.state.venues.items()}
 
     @property
     def is_halted(self) -> bool:
@@ -103,10 +129,16 @@ class Orders:
 
     def document(self) -> dict[str, Any]:
         """All that is known, as a plain document: what a snapshot stores and a digest is made of."""
-        return to_document(self.state)
+        return {
+            "orders": to_document(self.state),
+            "local": self.local.document(),
+            "ledger": self.ledger.document(),
+        }
 
     def restore(self, document: Mapping[str, Any], instruments: Instruments) -> None:
-        self._build(from_document(OrderState, document, instruments), self.sight)
+        state = from_document(OrderState, document["orders"], instruments)
+        self._build(state, Ledger.restore(document["ledger"], instruments), self.sight)
+        self.local.restore(document["local"], instruments, state.started_ns)
 
     def take_seen(self) -> list[Seen]:
         """What was looked at since the last call."""
@@ -123,18 +155,27 @@ class Orders:
             wakes.append(self.state.started_ns + GATE_PATIENCE_NS)
         return min(wakes, default=None)
 
+    @property
+    def ledger(self) -> Ledger:
+        """Who owns what. It is only read from outside."""
+        return self._funds.ledger
+
     def apply(self, event: OrderEvent) -> Sequence[OrderEffect]:
         self._turn.begin()
         self._dispatch(event)
+        self._match(event.received_ns)
         self._open_gate(event.received_ns)
         return self._turn.end()
 
-    def _build(self, state: OrderState, sight: Sight) -> None:
+    def _build(self, state: OrderState, ledger: Ledger, sight: Sight) -> None:
+        turn = self._turn
         self.state = state
-        self._accounts = VenueAccounts(state, self._turn.tell)
-        self._children = Children(state, self._accounts, self._turn.tell)
-        self._parents = Parents(state, self._turn, self._accounts, sight)
-        self._requests = Requests(state, self._turn, self._parents, self._children, self._accounts)
+        self.local = LocalVenue(self._show)
+        self._funds = Funds(ledger, turn.tell)
+        self._accounts = VenueAccounts(state, turn.tell)
+        self._children = Children(state, self._accounts, turn.tell)
+        self._parents = Parents(state, turn, self._accounts, self.local, self._funds, sight)
+        self._requests = Requests(state, turn, self._parents, self._children, self._accounts, self._funds, self.local)
 
     def _dispatch(self, event: OrderEvent) -> None:
         requests, accounts = self._requests, self._accounts
@@ -167,6 +208,13 @@ class Orders:
                 self._ask_after_silence(event)
             case Started():
                 self._started(event)
+            case ListingSet():
+                self._happened(self.local.list(event), event.received_ns)
+            case BookTurned():
+                self._happened(self.local.turn(event), event.received_ns)
+                self._turn.tell(RequestAnswered())
+            case LedgerRequested():
+                self._funds.requested(event)
 
     def _reported(self, report: ExecutionReport) -> None:
         found = self._children.find(report.child_id)
@@ -184,6 +232,7 @@ class Orders:
             return
         parent, child = found
         if self._children.filled(parent, child, event):
+            self._funds.filled(parent, event.fill)
             self._after_child(parent, child, event.received_ns)
 
     def _after_child(self, parent: ParentOrder, child: ChildOrder, now_ns: int) -> None:
@@ -200,6 +249,59 @@ class Orders:
             parent.state = ParentState.CANCELING
         elif parent.state is not ParentState.REJECTED:
             parent.state = ended_as(parent)
+
+    def _match(self, now_ns: int) -> None:
+        """Answer what was asked of the local venue, and what comes of the answers, until nothing is left to ask."""
+        asked = self._turn.asked_locally
+        while asked:
+            request = asked.popleft()
+            found = self._children.find(request.terms.child_id)
+            if found is None:
+                continue
+            parent, child = found
+            match request:
+                case PlaceChild():
+                    self._happened(self.local.place(request, parent.terms.account, now_ns), now_ns)
+                case CancelChild():
+                    self._happened(self.local.cancel(request, now_ns), now_ns)
+                case ReduceChild():
+                    child.terms = replace(child.terms, quantity=child.filled + request.left)
+                    self._happened(self.local.reduce(request, now_ns), now_ns)
+                case AskChild() | AskFills():
+                    is_there = self.local.rests(child.terms.instrument.name, child.terms.child_id)
+                    word = Word.WORKING if is_there else Word.ENDED
+                    self._reported(local_report(child, word, About.ASK, "", now_ns))
+
+    def _happened(self, events: Sequence[LocalEvent], now_ns: int) -> None:
+        """Each event moves the children that it is about, before the next is looked at."""
+        for event in events:
+            self._turn.tell(LocalHappened(event))
+            match event:
+                case Traded():
+                    self._traded(event)
+                case Rested():
+                    self._locally(event.order_id, Word.WORKING, "resting", now_ns)
+                case Left():
+                    self._locally(event.order_id, Word.ENDED, event.reason, now_ns)
+                case Refused():
+                    self._locally(event.order_id, Word.REJECTED, f"{event.code}: {event.detail}", now_ns)
+
+    def _traded(self, trade: Traded) -> None:
+        """The ledger first, both sides at once; then each side's fill, that of the order that rested first."""
+        maker, taker = self._children.find(trade.maker_id), self._children.find(trade.taker_id)
+        if maker is None or taker is None:
+            raise BrokenInvariant(f"{trade.trade_id} is between {trade.maker_id} and {trade.taker_id}: one is unknown")
+        rules = self.local.books[trade.instrument.name].rules
+        self._funds.settle(trade, rules.fees, maker[0], taker[0])
+        for (_, child), liquidity in ((maker, Liquidity.MAKER), (taker, Liquidity.TAKER)):
+            fill = local_fill(trade, child, rules, liquidity)
+            self._filled(FillReported(trade.at_ns, fill, child.terms.child_id))
+
+    def _locally(self, child_id: str, word: Word, raw: str, now_ns: int) -> None:
+        found = self._children.find(child_id)
+        if found is not None:
+            about = About.PLACE if word is Word.REJECTED else About.STREAM
+            self._reported(local_report(found[1], word, about, raw, now_ns))
 
     def _unknown_child(self, child_id: str, venue: str) -> None:
         text = f"{venue} tells of {child_id}, of which there is no record; is another service using this account?"
@@ -233,6 +335,8 @@ class Orders:
         state.is_gate_open = not event.venues
         self._accounts.started(event.venues, event.received_ns)
         for child in list(state.live_children()):
+            if child.terms.venue == LOCAL_VENUE:
+                continue  # its book is as well known as the child itself
             child.asks = 0
             child.is_cancel_sent = False
             self._children.doubt(child, "the service ended while it was live", event.received_ns)

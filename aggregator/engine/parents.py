@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from aggregator.domain.effects import PlaceChild
+from aggregator.domain.instrument import Instrument
+from aggregator.domain.local import LOCAL_VENUE
 from aggregator.domain.numbers import RATE_ONE
 from aggregator.domain.order import ChildOrder, ChildTerms, ParentOrder, ParentState
 from aggregator.domain.plan import RoutePlan, RouteRequest, RoutingPolicy
+from aggregator.engine.funds import Funds
+from aggregator.engine.local_venue import LocalVenue
 from aggregator.engine.order_state import ENDED_KEPT, IDS_KEPT, OrderState, notional_of
 from aggregator.engine.sight import FactsOf, Sight, VenueFacts
 from aggregator.engine.turn import Turn
@@ -33,8 +37,18 @@ NO_ACCOUNTS = VenueFacts(reason=None, holdings=None, pending=0, confidence=RATE_
 class Parents:
     """`sight` may be changed between two events."""
 
-    def __init__(self, state: OrderState, turn: Turn, accounts: VenueAccounts, sight: Sight) -> None:
+    def __init__(
+        self,
+        state: OrderState,
+        turn: Turn,
+        accounts: VenueAccounts,
+        local: LocalVenue,
+        funds: Funds,
+        sight: Sight,
+    ) -> None:
         self.sight = sight
+        self._local = local
+        self._funds = funds
         self._state = state
         self._turn = turn
         self._accounts = accounts
@@ -93,6 +107,7 @@ class Parents:
             parent.reason = ""
         parent.state = state
         self._turn.touch(parent, now_ns)
+        self._funds.ended(parent)
         self._state.open.pop(parent.order_id, None)
         self._state.ended[parent.order_id] = parent
         self._forget()
@@ -107,7 +122,7 @@ class Parents:
     def look(self, parent: ParentOrder, quantity: int, now_ns: int) -> Seen:
         """What is planned on now; it is written down with the event that made us look."""
         request = route_request(parent, quantity, now_ns)
-        seen = self.sight.look(request, self._facts_of(request))
+        seen = self.sight.look(request, self._facts_of(request, parent.terms.account))
         seen = seen._replace(policy=self._capped(seen.policy, parent))
         self._turn.seen.append(seen)
         return seen
@@ -116,10 +131,20 @@ class Parents:
         """The same for a request that is no order. Where there is no account at all, books alone decide."""
         if not self._state.venues:
             return self.sight.look(request, lambda venue, instrument: NO_ACCOUNTS)
-        return self.sight.look(request, self._facts_of(request))
+        return self.sight.look(request, self._facts_of(request, None))
 
-    def _facts_of(self, request: RouteRequest) -> FactsOf:
-        return lambda venue, instrument: self._accounts.facts(venue, instrument, request.side, request.as_of_ns)
+    def _facts_of(self, request: RouteRequest, account: str | None) -> FactsOf:
+        """As far as it is known whose order it is."""
+
+        def facts_of(venue: str, instrument: Instrument) -> VenueFacts:
+            if venue != LOCAL_VENUE:
+                return self._accounts.facts(venue, instrument, request.side, request.as_of_ns)
+            reason = self._local.reason(instrument.name)
+            if account is not None and not self._funds.is_participant(account):
+                reason = f"{account} has no account in Busan's ledger"
+            return VenueFacts(reason, holdings=None, pending=0, confidence=RATE_ONE)
+
+        return facts_of
 
     def _capped(self, policy: RoutingPolicy, parent: ParentOrder) -> RoutingPolicy:
         """The policy with the account's own cap per venue in it."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aggregator.domain.effects import RequestAnswered
-from aggregator.domain.order import OrderTerms, OrderType, ParentOrder, ParentState, TimeInForce
+from aggregator.domain.lifecycle import ChildState
+from aggregator.domain.local import LOCAL_VENUE
+from aggregator.domain.order import ChildOrder, OrderTerms, OrderType, ParentOrder, ParentState, TimeInForce
 from aggregator.domain.order_events import (
     AmendRequested,
     CancelAllRequested,
@@ -15,6 +17,8 @@ from aggregator.domain.order_events import (
 )
 from aggregator.domain.plan import RoutePlan
 from aggregator.engine.children import Children
+from aggregator.engine.funds import Funds
+from aggregator.engine.local_venue import LocalVenue, ReduceChild
 from aggregator.engine.order_state import OrderState, taken
 from aggregator.engine.parents import Parents, shortfall
 from aggregator.engine.turn import Turn
@@ -29,8 +33,17 @@ MS = 1_000_000
 
 class Requests:
     def __init__(
-        self, state: OrderState, turn: Turn, parents: Parents, children: Children, accounts: VenueAccounts
+        self,
+        state: OrderState,
+        turn: Turn,
+        parents: Parents,
+        children: Children,
+        accounts: VenueAccounts,
+        funds: Funds,
+        local: LocalVenue,
     ) -> None:
+        self._local = local
+        self._funds = funds
         self._state = state
         self._turn = turn
         self._parents = parents
@@ -99,15 +112,20 @@ class Requests:
         quote = terms.instrument.quote
         open_money = self._state.open_money(terms.account, quote, but=parent.order_id)
         refused = refusal(terms, limits, seen.mid, open_money, requests)
+        if refused is None and self._funds.is_participant(terms.account):
+            refused = self._local.refusal(terms)
         if refused is not None:
             return refused
         if terms.post_only:
-            return self._begin_post_only(parent, seen, now_ns)
+            return self._funds.hold(parent, seen.venues) or self._begin_post_only(parent, seen, now_ns)
         planned = plan(seen.request, seen.venues, seen.policy)
         parent.bound_price = planned.bound_price
         if terms.time_in_force is TimeInForce.FOK and planned.filled < parent.quantity:
             parent.plans.append(planned.to_document())
             return Refusal("fok_not_covered", f"the live books cover {_covered(planned)}: {shortfall(planned)}")
+        short = self._funds.hold(parent, seen.venues)
+        if short is not None:
+            return short
         self._parents.carry_out(parent, planned, seen, now_ns)
         return None
 
@@ -146,7 +164,8 @@ class Requests:
         self._parents.advance(parent, now_ns)
 
     def amend(self, event: AmendRequested) -> None:
-        """The resting child is canceled first; what is left goes on under the new terms when it has ended."""
+        """The resting child is canceled first; what is left goes on under the new terms when it has ended. A child in
+        Busan's own book that is only made smaller keeps its place."""
         parent = self._owned(event.account, event.order_id)
         if parent is None:
             return
@@ -157,8 +176,12 @@ class Requests:
         parent.quantity = event.quantity if event.quantity is not None else parent.quantity
         parent.limit_price = event.limit_price if event.limit_price is not None else parent.limit_price
         parent.bound_price, parent.rounds = None, 0
-        for child in parent.live_children:
-            self._children.want_cancel(child, event.received_ns)
+        live = parent.live_children
+        if event.limit_price is None and len(live) == 1 and _can_shrink(live[0], parent.quantity - parent.filled):
+            self._turn.asked_locally.append(ReduceChild(live[0].terms, parent.quantity - parent.filled))
+        else:
+            for child in live:
+                self._children.want_cancel(child, event.received_ns)
         self._turn.touch(parent, event.received_ns)
         self._parents.advance(parent, event.received_ns)
         self._turn.tell(RequestAnswered((parent.order_id,)))
@@ -179,7 +202,8 @@ class Requests:
         account, quote = parent.terms.account, parent.terms.instrument.quote
         open_money = self._state.open_money(account, quote, but=parent.order_id)
         mid = self._parents.look(parent, amended.quantity, event.received_ns).mid
-        return refusal(amended, limits, mid, open_money, self._count_request(parent.terms.account, event.received_ns))
+        requests = self._count_request(account, event.received_ns)
+        return refusal(amended, limits, mid, open_money, requests) or self._funds.amend(parent, quantity, limit or 0)
 
     def halt(self, event: HaltSwitched) -> None:
         state = self._state
@@ -217,6 +241,11 @@ class Requests:
             ms, number = ms + 1, 0
         state.last_id_ms, state.last_id_number = ms, number
         return f"{state.instance}{base36(ms, 8)}{base36(number, 2)}"
+
+
+def _can_shrink(child: ChildOrder, left: int) -> bool:
+    is_resting = child.terms.venue == LOCAL_VENUE and child.state is ChildState.WORKING
+    return is_resting and 0 < left < child.terms.quantity - child.filled
 
 
 def _covered(planned: RoutePlan) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.errors import BrokenInvariant
 from aggregator.domain.instrument import Fees, Instrument, Listing, Side
+from aggregator.domain.local import LOCAL_VENUE
 from aggregator.domain.plan import Holdings, RouteRequest, RoutingPolicy
 from aggregator.engine.market import Market
 from aggregator.routing.depth import seen
@@ -45,7 +46,9 @@ class MarketSight:
     def look(self, request: RouteRequest, facts_of: FactsOf) -> Seen:
         instrument = request.instrument
         depth = []
-        for venue, book in self._books(instrument.name).items():
+        # Of two venues at one net price the planner takes the one that comes first: the local book's own liquidity.
+        books = sorted(self._books(instrument.name).items(), key=lambda item: item[0] != LOCAL_VENUE)
+        for venue, book in books:
             facts = facts_of(venue, instrument)
             taken = seen(book, request, None, facts.holdings, facts.pending, facts.confidence)
             reason = taken.reason or facts.reason

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from aggregator.domain.instrument import Side
 from aggregator.domain.lifecycle import ChildState
+from aggregator.domain.local import LOCAL_VENUE
 from aggregator.domain.numbers import POWERS, RATE_ONE, format_decimal
 from aggregator.domain.order import ChildOrder, ChildTerms, OrderTerms, OrderType, ParentOrder, ParentState, TimeInForce
 from aggregator.domain.plan import RoutePlan, RouteRequest, RoutingPolicy, VenueDepth
@@ -124,8 +125,8 @@ class Resting(NamedTuple):
 
 
 def resting_child(parent: ParentOrder, venues: Sequence[VenueDepth], policy: RoutingPolicy, now_ns: int) -> Resting:
-    """One order for all that is left, where resting costs least: the lowest maker fee, then the venue's name. What a
-    venue's lot and minimum do not let rest stays unfilled."""
+    """One order for all that is left: in Busan's own book where that is possible, else where resting costs least, by
+    the lowest maker fee, then by the venue's name. What a venue's lot and minimum do not let rest stays unfilled."""
     request = route_request(parent, parent.remaining, now_ns)
     reasons: dict[str, str] = {}
     places: list[tuple[int, str, ChildTerms]] = []
@@ -136,7 +137,7 @@ def resting_child(parent: ParentOrder, venues: Sequence[VenueDepth], policy: Rou
             reasons[depth.venue] = reason
         elif isinstance(child, ChildTerms):
             places.append((depth.listing.fees.maker, depth.venue, child))
-    places.sort(key=lambda place: place[:2])
+    places.sort(key=lambda place: (place[1] != LOCAL_VENUE, *place[:2]))
     return Resting(places[0][2] if places else None, reasons)
 
 
