@@ -2,13 +2,14 @@
 
 Venues write levels as JSON arrays of strings or numbers, `[["61837.63","3.78826"], ...]`, sometimes with
 a further column. A frame's decoder leaves each side as raw JSON; here it becomes two columns, with neither
-an object per level nor a binary float on the way.
+an object per level nor a binary float on the way. Levels that are JSON objects come as cells instead, each
+the raw JSON of one number.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -55,8 +56,32 @@ def read_levels(raw: Raw, listing: Listing, columns: int = 2) -> Levels:
         levels = _read_any(text, listing.instrument, columns)
     except NumberRefused as error:
         raise FrameRefused(f"levels of {listing.symbol}: {error}", listing.symbol) from None
-    if not levels.prices:
-        return NO_LEVELS
+    return _checked(levels, listing) if levels.prices else NO_LEVELS
+
+
+def read_cells(cells: Iterable[tuple[Raw, Raw]], listing: Listing, *, skips_free: bool = False) -> Levels:
+    """Read levels of which price and quantity were found one by one. `skips_free` is for venues that write a price of 0
+    where there is no level. Raises as `read_levels` does."""
+    instrument = listing.instrument
+    levels = Levels([], [])
+    try:
+        for price_text, quantity_text in cells:
+            price, quantity = instrument.price(number(price_text)), instrument.quantity(number(quantity_text))
+            if price or not skips_free:
+                levels.prices.append(price)
+                levels.quantities.append(quantity)
+    except NumberRefused as error:
+        raise FrameRefused(f"levels of {listing.symbol}: {error}", listing.symbol) from None
+    return _checked(levels, listing) if levels.prices else NO_LEVELS
+
+
+def number(raw: Raw) -> bytes:
+    """One number, quoted or bare, for the exact parser."""
+    text = bytes(raw)
+    return text[1:-1] if text[:1] == b'"' else text
+
+
+def _checked(levels: Levels, listing: Listing) -> Levels:
     if 0 in levels.prices or max(levels.prices) >= LIMIT or max(levels.quantities) >= LIMIT:
         raise FrameRefused(f"levels of {listing.symbol}: a price of 0, or a number too large to be one", listing.symbol)
     return levels

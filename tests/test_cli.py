@@ -69,7 +69,7 @@ def test_config_check_names_every_fault(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_config_schema_describes_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "schema"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"aggregator", "venue", "keys"}
+    assert set(json.loads(capsys.readouterr().out)) == {"aggregator", "venue", "listings", "keys"}
 
 
 @pytest.mark.parametrize(

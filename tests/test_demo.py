@@ -1,16 +1,21 @@
 """The whole on real sockets of this machine: four simulated venues, followed live, broken and healed in sight."""
 
 import asyncio
+import json
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from aggregator.api.client import Answered, Api, Unreachable, find_access
 from aggregator.api.server import CannotListen
 from aggregator.assembly import Service, SimulatedVenues, demo, recorded_conversations
 from aggregator.config.files import Configuration, load_configuration
@@ -19,6 +24,7 @@ from aggregator.records.replay import Replay
 from aggregator.service.captures import read_captures
 from aggregator.service.clock import SystemClock
 from aggregator.service.recorder import Recorder
+from tests.lives import Life, until
 
 ROOT = Path(__file__).parents[1]
 VENUES = ["binance", "cryptocom", "gateio", "huobi"]
@@ -33,9 +39,9 @@ def configuration(**listen: Any) -> Configuration:
 
 
 @asynccontextmanager
-async def running_demo() -> AsyncIterator["Client"]:
+async def running_demo(folder: Path) -> AsyncIterator["Client"]:
     stop, started = asyncio.Event(), asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(demo(configuration(), 7, stop, started.set_result))
+    running = asyncio.create_task(demo(configuration(), 7, folder, stop, started.set_result))
     try:
         await asyncio.wait([started, running], return_when=asyncio.FIRST_COMPLETED)
         async with aiohttp.ClientSession() as http:
@@ -71,8 +77,8 @@ def has_venues(*venues: str) -> Callable[[Any], bool]:
     return lambda book: sorted(book.get("venues", ())) == sorted(venues)
 
 
-async def test_four_venues_make_one_book_and_a_broken_one_leaves_it_with_its_reason() -> None:
-    async with running_demo() as client:
+async def test_four_venues_make_one_book_and_a_broken_one_leaves_it_with_its_reason(tmp_path: Path) -> None:
+    async with running_demo(tmp_path) as client:
         await client.until("/ready", lambda ready: ready["live_books"] == 40)
         book = await client.get("/v1/books/BTC-USDT")
         assert (sorted(book["venues"]), book["excluded"]) == (VENUES, {})
@@ -88,8 +94,8 @@ async def test_four_venues_make_one_book_and_a_broken_one_leaves_it_with_its_rea
         assert (await client.get("/v1/venues/gateio"))["books"]["BTC/USDT"]["crossed"] >= 1
 
 
-async def test_connections_that_break_come_back_and_the_other_venues_go_on() -> None:
-    async with running_demo() as client:
+async def test_connections_that_break_come_back_and_the_other_venues_go_on(tmp_path: Path) -> None:
+    async with running_demo(tmp_path) as client:
         await client.until("/ready", lambda ready: ready["live_books"] == 40)
         for venue, fault in (("binance", "disconnect"), ("huobi", "cut")):
             await client.fault(venue, "POST", name=fault)
@@ -108,7 +114,7 @@ async def test_a_recording_of_the_demo_replays_to_the_same_books(tmp_path: Path)
             simulating = asyncio.create_task(venues.run())
             running = asyncio.create_task(service.run(stop))
             async with asyncio.timeout(PATIENCE_S):
-                while not _all_live(service, 40):
+                while _live(service) < 40:
                     await asyncio.sleep(0.05)
             await asyncio.sleep(1)
             stop.set()
@@ -124,9 +130,8 @@ async def test_a_recording_of_the_demo_replays_to_the_same_books(tmp_path: Path)
     assert len(recorded) == 40
 
 
-def _all_live(service: Service, count: int) -> bool:
-    books = list(service.engine.market)
-    return len(books) == count and all(book.is_live for book in books)
+def _live(service: Service) -> int:
+    return sum(book.is_live for book in service.engine.market)
 
 
 async def test_a_venue_that_cannot_be_reached_has_its_reason_and_the_others_go_on() -> None:
@@ -144,11 +149,12 @@ async def test_a_venue_that_cannot_be_reached_has_its_reason_and_the_others_go_o
         simulating = asyncio.create_task(venues.run())
         running = asyncio.create_task(service.run(stop))
         async with asyncio.timeout(PATIENCE_S):
-            while not _all_live(service, 20):
+            while _live(service) < 20:
                 await asyncio.sleep(0.05)
             for venue in moved:
                 while not service.connectors[venue].status().last_failure:
                     await asyncio.sleep(0.05)
+        assert _live(service) == 20
         assert nowhere in service.connectors["binance"].status().last_failure
         assert "did not open" in service.connectors["huobi"].status().last_failure
         stop.set()
@@ -169,10 +175,76 @@ def _at(venue: Any, moved: dict[str, str]) -> Any:
     return venue.model_copy(update={"endpoints": venue.endpoints.model_copy(update=endpoints)})
 
 
-async def test_a_port_that_is_taken_stops_the_start_with_its_reason() -> None:
+async def test_a_port_that_is_taken_stops_the_start_with_its_reason(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(CannotListen, match=f"127.0.0.1:{port}"):
-            await demo(configuration(port=port), 7, asyncio.Event(), lambda root: None)
+            await demo(configuration(port=port), 7, tmp_path, asyncio.Event(), lambda root: None)
+
+
+async def test_a_demo_that_is_killed_meets_the_same_venues_and_orders_again(tmp_path: Path) -> None:
+    left = tmp_path / "var" / "demo" / "venues.json"
+    order = {"client_order_id": "rests", "symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.1"}
+    lives: list[Life] = []
+    try:
+        lives.append(await started(tmp_path))
+        venues, api = json.loads(left.read_text()), demo_api(tmp_path)
+        mid = Decimal((await asyncio.to_thread(api.book, "BTC/USDT", 1, "gross"))["bids"][0][0])
+        terms = {**order, "limit_price": str(int(mid * 9 / 10)), "time_in_force": "GTC", "post_only": True}
+        placed = await until_taken(api, terms)
+        await lives[0].kill()
+
+        lives.append(await started(tmp_path))
+        assert json.loads(left.read_text()) == venues, "other venues than before"
+        api = demo_api(tmp_path)
+        found = await asyncio.to_thread(api.order, "client:rests")
+        assert (found["order_id"], found["state"]) == (placed["order_id"], "working")
+        assert (await asyncio.to_thread(api.place, terms))["order_id"] == placed["order_id"]
+        canceled = await asyncio.to_thread(api.cancel_all)
+        assert [child["state"] for child in canceled["orders"][0]["children"]] == ["unfilled"]
+        assert await lives[1].stop() == 0, lives[1].told
+        await until(lambda: asyncio.to_thread(has_gone, left))
+    finally:
+        for life in lives:
+            await life.leave()
+        if left.exists():
+            os.kill(json.loads(left.read_text())["pid"], signal.SIGKILL)
+
+
+async def started(folder: Path) -> Life:
+    """A demo of that folder, once every account is reconciled."""
+    life = await Life.begin("demo", "--port", "0", cwd=folder, environment={})
+    await life.root()
+    await until(lambda: takes_orders(folder))
+    return life
+
+
+def demo_api(folder: Path) -> Api:
+    """As commands that run in that folder find it."""
+    return Api(find_access(None, {}, folder / "var" / "demo" / "client.json"))
+
+
+async def takes_orders(folder: Path) -> bool:
+    try:
+        return not (await asyncio.to_thread(demo_api(folder).get, "/ready"))["no_orders"]
+    except (Answered, Unreachable):
+        return False
+
+
+async def until_taken(api: Api, terms: dict[str, Any]) -> dict[str, Any]:
+    """The order, once its child rests at a venue."""
+    await asyncio.to_thread(api.place, terms)
+
+    async def is_working() -> bool:
+        order = await asyncio.to_thread(api.order, "client:rests")
+        return [child["state"] for child in order["children"]] == ["working"]
+
+    await until(is_working)
+    return await asyncio.to_thread(api.order, "client:rests")
+
+
+def has_gone(left: Path) -> bool:
+    """The venues take their file away when they end."""
+    return not left.exists()

@@ -14,7 +14,7 @@ from aggregator.cli import main
 from aggregator.config.keys import ApiKey
 from aggregator.domain.effects import PlaceChild
 from aggregator.domain.lifecycle import Word
-from aggregator.domain.order_events import About
+from aggregator.domain.order_events import About, Balance, BalancesRead, Started
 from aggregator.terminal.orders import paired, slippage_bps
 from tests.api.desk import ADMIN, OTHER, TRADER, Desk
 from tests.records.test_replay import recording, started
@@ -158,6 +158,26 @@ def test_an_explanation_of_recordings_is_the_plan_on_their_books(tmp_path, capsy
     assert main(["explain", "--replay", path, "BTC/USDT"]) == 2
     assert "SYMBOL SIDE QUANTITY" in capsys.readouterr().err
     assert main(["explain", "one", "two"]) == 2
+
+
+async def test_balances_are_shown_with_what_differs_and_without_what_is_nothing(desk, capsys, monkeypatch):
+    use(ADMIN, monkeypatch)
+    nothing = Balance(total=0, free=0)
+    desk.engine.apply(BalancesRead("binance", desk.clock_ns(), {"ETH": nothing, "USDT": nothing}, is_whole=False))
+    assert await run("balances") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"binance +BTC +5 +5 +5 +yes", shown)
+    assert re.search(r"binance +USDT +0 +0 +100000 +-100000 +yes", shown)
+    assert "ETH" not in shown
+    assert await run("balances", "--all") == 0
+    assert re.search(r"binance +ETH +0 +0 +0 +yes", capsys.readouterr().out)
+    assert await run("balances", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["balances"]["binance"]["USDT"]["difference"] == "-100000"
+    desk.engine.apply(Started(desk.clock_ns(), "abc123", ("binance", "huobi")))
+    assert await run("balances") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"huobi +BTC +5 +5 +5 +no", shown)
+    assert "huobi: not reconciled: its balances are not read yet" in shown
 
 
 async def test_the_kill_switch(desk, capsys, monkeypatch):

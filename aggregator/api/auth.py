@@ -68,8 +68,8 @@ def one_time_link(key: str, secret: str, now_ns: int) -> str:
 
 
 class Cookies(Protocol):
-    """Tells by its cookie who sent a request, None when it has none that holds. Raises Problem for what the caller's own
-    page cannot have sent."""
+    """Tells by its cookie who sent a request, None when it has none that holds. Raises Problem for what the caller's
+    own page cannot have sent."""
 
     def caller(self, request: web.Request) -> Caller | None: ...
 
@@ -107,6 +107,12 @@ class Keys:
                 return caller
         return await self.signer(request)
 
+    async def caller_if_any(self, request: web.Request) -> Caller | None:
+        """None for who has neither signature nor session, and sees what all may see. Raises Problem."""
+        if "X-API-Key" in request.headers:
+            return await self.signer(request)
+        return None if self._cookies is None else self._cookies.caller(request)
+
     async def signer(self, request: web.Request) -> Caller:
         """Who signed this. Raises Problem."""
         self._refuse_without_keys()
@@ -115,11 +121,16 @@ class Keys:
         if name is None or timestamp is None or told is None:
             detail = "sign the request: the headers X-API-Key, X-Timestamp-Ns and X-Signature belong to it"
             raise Problem(401, Code.KEY_REQUIRED, "key required", detail)
+        return self.prove(name, timestamp, told, request.method, request.raw_path, await request.read())
+
+    def prove(self, name: str, timestamp: str, told: str, method: str, path: str, body: bytes) -> Caller:
+        """Whose signature `told` is over all this; from now on it is used. Raises Problem."""
+        self._refuse_without_keys()
         now_ns = self._clock_ns()
         sent_ns = _time(timestamp)
         _refuse_untimely(sent_ns, now_ns)
         self._refuse_from_before(sent_ns, "the request was made")
-        key = self._proven(name, timestamp, told, request.method, request.raw_path, await request.read())
+        key = self._proven(name, timestamp, told, method, path, body)
         if key is None:
             detail = "there is no such key, or the signature is not its own over timestamp, method, path with query and"
             raise Problem(401, Code.SIGNATURE_REFUSED, "signature refused", f"{detail} body, each ended by a newline")
@@ -133,7 +144,9 @@ class Keys:
         name, _, timestamp = rest.rpartition(".")
         made_ns, now_ns = _time(timestamp, "the link's time"), self._clock_ns()
         if not -WINDOW_NS <= now_ns - made_ns < LINK_NS:
-            detail = f"a link is good for {LINK_NS // 60_000_000_000} minutes; have a new one made, or sign in with a key"
+            detail = (
+                f"a link is good for {LINK_NS // 60_000_000_000} minutes; have a new one made, or sign in with a key"
+            )
             raise Problem(401, Code.REQUEST_EXPIRED, "not of now", detail)
         self._refuse_from_before(made_ns, "the link was made")
         key = self._proven(name, timestamp, told, *_LINK)

@@ -12,6 +12,7 @@ from aggregator.api.order_documents import balances_document
 from aggregator.api.order_requests import read_halt_reason
 from aggregator.api.orders import Ask, asked
 from aggregator.api.reading import answered
+from aggregator.api.routes import BALANCES, HALT, HALT_OFF, HALT_ON, Endpoint, guarded
 from aggregator.domain.order_events import Balance, HaltSwitched
 
 
@@ -21,6 +22,11 @@ class House(Protocol):
     @property
     def balances(self) -> Mapping[str, Mapping[str, Balance]]:
         """By venue and asset."""
+        ...
+
+    @property
+    def expected(self) -> Mapping[str, Mapping[str, int]]:
+        """The same, as our own fills come to it, on ASSET_DECIMALS."""
         ...
 
     @property
@@ -44,17 +50,23 @@ class HouseRoutes:
         self._ask = ask
         self._clock_ns = clock_ns
 
-    def routes(self) -> list[web.RouteDef]:
-        guarded = self._keys.guarded
+    def routes(self) -> list[Endpoint]:
         return [
-            web.get("/v1/balances", guarded(self.balances, "admin")),
-            web.get("/v1/halt", guarded(self.halt, "read", "trade", "admin", "oversight")),
-            web.post("/v1/halt", guarded(self.switch_on, "admin")),
-            web.delete("/v1/halt", guarded(self.switch_off, "admin")),
+            guarded(self._keys, BALANCES, self.balances),
+            guarded(self._keys, HALT, self.halt),
+            guarded(self._keys, HALT_ON, self.switch_on),
+            guarded(self._keys, HALT_OFF, self.switch_off),
         ]
 
     async def balances(self, _: web.Request, caller: Caller) -> web.Response:
-        return answered({"balances": balances_document(self._house.balances), "as_of_ns": self._clock_ns()})
+        house = self._house
+        return answered(
+            {
+                "balances": balances_document(house.balances, house.expected),
+                "reconciling": dict(house.reconciling),
+                "as_of_ns": self._clock_ns(),
+            }
+        )
 
     async def halt(self, _: web.Request, caller: Caller) -> web.Response:
         return self._answer()

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from aggregator.api.problems import Code, Problem
-from aggregator.api.reading import answered, bad, unknown_instrument, whole
-from aggregator.books.consolidated import ConsolidatedDepth, View
+from aggregator.api.problems import JSON, Code, Problem
+from aggregator.api.reading import answered, answered_bytes, bad, parameters, unknown_instrument
+from aggregator.api.routes import BOOK, INSTRUMENTS, VENUE, VENUES, Endpoint, opened
+from aggregator.api.schema import BookQuery
+from aggregator.books.consolidated import ConsolidatedDepth
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.instrument import Listing
 from aggregator.domain.numbers import RATE_DECIMALS, format_decimal
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
 
-DEPTH_DEFAULT, DEPTH_AT_MOST = 50, 1000
+ENCODED_AT_MOST = 128
+"""Books kept as JSON; one is a few kB, of full depth a hundred. Past that all are dropped, and made again when asked
+for."""
+
+_TIME_MARK = b'"as_of_ns":0'
+
+
+class EncodedBook(NamedTuple):
+    """A merged book as JSON, but for the time at which it is told."""
+
+    merged: ConsolidatedDepth
+    head: bytes
+    tail: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +58,14 @@ class MarketRoutes:
         self._views = views
         self._venues = venues
         self._clock_ns = clock_ns
+        self._encoded: dict[tuple[str, BookQuery], EncodedBook] = {}
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[Endpoint]:
         return [
-            web.get("/v1/instruments", self.instruments),
-            web.get("/v1/venues", self.venues),
-            web.get("/v1/venues/{venue}", self.venue),
-            web.get("/v1/books/{symbol}", self.book),
+            opened(INSTRUMENTS, self.instruments),
+            opened(VENUES, self.venues),
+            opened(VENUE, self.venue),
+            opened(BOOK, self.book),
         ]
 
     async def instruments(self, _: web.Request) -> web.Response:
@@ -72,19 +87,30 @@ class MarketRoutes:
         entry = self._venues.get(name)
         if entry is None:
             known = ", ".join(self._venues) or "none"
-            raise Problem(404, Code.UNKNOWN_VENUE, "unknown venue", f"there is no venue {name!r}; there are {known}")
+            detail = f"there is no venue {name[:64]!r}; there are {known}"
+            raise Problem(404, Code.UNKNOWN_VENUE, "unknown venue", detail)
         return answered(self._show_venue(entry))
 
     async def book(self, request: web.Request) -> web.Response:
         name = request.match_info["symbol"].upper().replace("-", "/")
-        depth = whole("depth", request.query.get("depth"), DEPTH_DEFAULT, DEPTH_AT_MOST)
-        view = _view(request.query.get("view"))
-        venues = self._chosen(request.query.get("venues"))
+        query = parameters(request, BookQuery)
         try:
-            merged = self._views.book(name, depth, view, venues)
+            merged = self._views.book(name, query.depth, query.view, self._chosen(query.venues))
         except KeyError:
             raise unknown_instrument(name, self._engine.market) from None
-        return answered(show_book(merged, self._clock_ns()))
+        _, head, tail = self._encode(name, query, merged)
+        return answered_bytes(b"%b%d%b" % (head, self._clock_ns(), tail))
+
+    def _encode(self, name: str, query: BookQuery, merged: ConsolidatedDepth) -> EncodedBook:
+        """Once for all readers, until the views are refreshed."""
+        encoded = self._encoded.get((name, query))
+        if encoded is None or encoded.merged is not merged:
+            if len(self._encoded) >= ENCODED_AT_MOST:
+                self._encoded.clear()
+            head, _, tail = JSON.encode(show_book(merged, as_of_ns=0)).partition(_TIME_MARK)
+            encoded = EncodedBook(merged, head + _TIME_MARK[:-1], tail)
+            self._encoded[name, query] = encoded
+        return encoded
 
     def _chosen(self, text: str | None) -> frozenset[str] | None:
         if text is None:
@@ -92,7 +118,7 @@ class MarketRoutes:
         chosen = frozenset(filter(None, text.split(",")))
         unknown = sorted(chosen - self._venues.keys())
         if unknown or not chosen:
-            raise bad(f"venues={text!r}: name some of {', '.join(self._venues)}, with commas between them")
+            raise bad(f"venues={text[:64]!r}: name some of {', '.join(self._venues)}, with commas between them")
         return chosen
 
     def _show_venue(self, entry: VenueEntry) -> dict[str, Any]:
@@ -157,11 +183,3 @@ def show_book(merged: ConsolidatedDepth, as_of_ns: int) -> dict[str, Any]:
         "venues": list(merged.venues),
         "excluded": merged.excluded,
     }
-
-
-def _view(text: str | None) -> View:
-    if text is None:
-        return View.GROSS
-    if text not in set(View):
-        raise bad(f"view={text!r}: give gross or net")
-    return View(text)

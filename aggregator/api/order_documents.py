@@ -19,6 +19,8 @@ from aggregator.domain.order_events import Balance
 from aggregator.domain.plan import AVERAGE_DECIMALS
 from aggregator.routing.execution import average_price
 
+NOTHING = Balance(total=0, free=0)
+
 
 def parent_document(parent: ParentOrder) -> dict[str, Any]:
     """A parent order, all of its plans, its children and their fills. `plan` is the first one."""
@@ -110,11 +112,26 @@ def id_of(fill: Fill) -> str:
     return f"{fill.child_id}:{fill.fill_id}"
 
 
-def balances_document(balances: Mapping[str, Mapping[str, Balance]]) -> dict[str, Any]:
-    """By venue and asset; `total` includes what open orders hold, `free` does not."""
+def balances_document(
+    balances: Mapping[str, Mapping[str, Balance]], expected: Mapping[str, Mapping[str, int]]
+) -> dict[str, Any]:
+    """By venue and asset, what the venue told and what was expected of it; `total` includes what open orders hold,
+    `free` does not."""
     return {
-        venue: {asset: {"total": show_money(held.total), "free": show_money(held.free)} for asset, held in told.items()}
+        venue: {
+            asset: _balance_document(told.get(asset, NOTHING), expected[venue].get(asset, 0))
+            for asset in sorted(told.keys() | expected[venue].keys())
+        }
         for venue, told in balances.items()
+    }
+
+
+def _balance_document(told: Balance, expected: int) -> dict[str, str]:
+    return {
+        "total": show_money(told.total),
+        "free": show_money(told.free),
+        "expected": show_money(expected),
+        "difference": show_money(told.total - expected),
     }
 
 

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
-import msgspec
-
 from aggregator.api.reading import bad, decoded, instrument_named, positive, venues_named
-from aggregator.domain.instrument import Instrument, Side
+from aggregator.api.schema import AmendBody, HaltBody, PlaceBody
+from aggregator.domain.instrument import Instrument
 from aggregator.domain.order import OrderTerms, OrderType, TimeInForce
 from aggregator.domain.order_events import AmendRequested
 from aggregator.engine.market import Market
-
-_IDENTIFIER = re.compile("[A-Za-z0-9_.:-]{1,64}")
-
-
-class PlaceBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /v1/orders`. Decimals are strings; `quantity` is in base."""
-
-    client_order_id: str
-    symbol: str
-    side: Side
-    type: OrderType
-    quantity: str
-    time_in_force: TimeInForce
-    limit_price: str | None = None
-    post_only: bool = False
-    venues: list[str] | None = None
-    strategy: str = ""
-
-
-class AmendBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `PATCH /v1/orders/{id}`: another quantity in all, another limit price, or both."""
-
-    quantity: str | None = None
-    limit_price: str | None = None
-
-
-class HaltBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /v1/halt`."""
-
-    reason: str
 
 
 def read_terms(body: bytes, account: str, market: Market, venues: Collection[str]) -> OrderTerms:
     """Raises Problem."""
     asked = decoded(body, PlaceBody)
-    _check_identifiers(asked)
     _check_kind(asked)
     instrument = instrument_named(asked.symbol, market)
     chosen = venues_named(asked.venues, venues)
@@ -84,16 +51,9 @@ def read_amendment(body: bytes, account: str, order_id: str, instrument: Instrum
 def read_halt_reason(body: bytes) -> str:
     """Raises Problem."""
     reason = decoded(body, HaltBody).reason.strip()
-    if not (reason and reason.isprintable() and len(reason) <= 200):
+    if not reason.isprintable():
         raise bad("reason: say in one line of at most 200 characters why nothing may leave; everyone sees it")
     return reason
-
-
-def _check_identifiers(asked: PlaceBody) -> None:
-    if not _IDENTIFIER.fullmatch(asked.client_order_id):
-        raise bad(f"client_order_id={asked.client_order_id[:80]!r}: give 1 to 64 letters, digits, _, ., : and -")
-    if asked.strategy and not _IDENTIFIER.fullmatch(asked.strategy):
-        raise bad(f"strategy={asked.strategy[:80]!r}: give at most 64 letters, digits, _, ., : and -, or leave it out")
 
 
 def _check_kind(asked: PlaceBody) -> None:

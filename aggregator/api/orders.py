@@ -8,11 +8,24 @@ from typing import Protocol, TypeVar
 
 from aiohttp import web
 
-from aggregator.api.auth import Caller, Keys
+from aggregator.api.auth import Answering, Caller, Keys
 from aggregator.api.order_documents import fill_document, fills_of, id_of, parent_document
 from aggregator.api.order_requests import read_amendment, read_terms
 from aggregator.api.problems import Code, refused
-from aggregator.api.reading import answered, bad, instrument_named, whole
+from aggregator.api.reading import answered, bad, instrument_named, parameters
+from aggregator.api.routes import (
+    AMEND_ORDER,
+    CANCEL_ALL,
+    CANCEL_ORDER,
+    FILLS,
+    ORDER,
+    ORDERS,
+    PLACE_ORDER,
+    Endpoint,
+    Route,
+    guarded,
+)
+from aggregator.api.schema import CancelAllQuery, FillsQuery, OrdersQuery
 from aggregator.domain.effects import Effect, RequestAnswered
 from aggregator.domain.errors import JournalFailed
 from aggregator.domain.order import Fill, ParentOrder
@@ -24,7 +37,6 @@ from aggregator.domain.order_events import (
 )
 from aggregator.engine.market import Market
 
-LISTED_DEFAULT, LISTED_AT_MOST = 50, 200
 CANCEL_PATIENCE_S = 5
 LOOK_EVERY_S = 0.02
 BY_CLIENT_ID = "client:"
@@ -69,17 +81,17 @@ class OrderRoutes:
         self._clock_ns = clock_ns
         self._cancel_patience_s = cancel_patience_s
 
-    def routes(self) -> list[web.RouteDef]:
-        guarded = self._keys.guarded
-        return [
-            web.post("/v1/orders", guarded(self.place, "trade")),
-            web.get("/v1/orders", guarded(self.listed, "read", "trade")),
-            web.delete("/v1/orders", guarded(self.cancel_all, "trade")),
-            web.get("/v1/orders/{id}", guarded(self.show, "read", "trade")),
-            web.patch("/v1/orders/{id}", guarded(self.amend, "trade")),
-            web.delete("/v1/orders/{id}", guarded(self.cancel, "trade")),
-            web.get("/v1/fills", guarded(self.fills, "read", "trade")),
-        ]
+    def routes(self) -> list[Endpoint]:
+        answers: Mapping[Route, Answering] = {
+            PLACE_ORDER: self.place,
+            ORDERS: self.listed,
+            CANCEL_ALL: self.cancel_all,
+            ORDER: self.show,
+            AMEND_ORDER: self.amend,
+            CANCEL_ORDER: self.cancel,
+            FILLS: self.fills,
+        }
+        return [guarded(self._keys, route, answer) for route, answer in answers.items()]
 
     async def place(self, request: web.Request, caller: Caller) -> web.Response:
         """201 with the order; 200 when it had been placed before under the same id, with the same terms."""
@@ -94,11 +106,12 @@ class OrderRoutes:
 
     async def listed(self, request: web.Request, caller: Caller) -> web.Response:
         """The newest first."""
-        is_wanted = _status(request.query.get("status"))
+        query = parameters(request, OrdersQuery)
         own = [parent for parent in self._orders.parents.values() if parent.terms.account == caller.account]
         own.sort(key=lambda parent: (parent.received_ns, parent.order_id), reverse=True)
-        wanted = list(filter(is_wanted, _behind(request, own, _order_id)))
-        page, after = _page(request, wanted, _order_id)
+        older = _behind(query.after, own, _order_id)
+        wanted = [parent for parent in older if query.status in (None, "open" if parent.is_open else "ended")]
+        page, after = _page(query.limit, wanted, _order_id)
         return answered({"orders": [parent_document(parent) for parent in page], "next": after})
 
     async def show(self, request: web.Request, caller: Caller) -> web.Response:
@@ -120,7 +133,7 @@ class OrderRoutes:
 
     async def cancel_all(self, request: web.Request, caller: Caller) -> web.Response:
         """Each order that was open, as it is when all have ended, or when the patience is over."""
-        symbol = request.query.get("symbol")
+        symbol = parameters(request, CancelAllQuery).symbol
         instrument = instrument_named(symbol, self._market).name if symbol is not None else None
         event = CancelAllRequested(self._clock_ns(), caller.account, instrument, caller.key)
         answer = await asked(self._ask, event)
@@ -131,9 +144,9 @@ class OrderRoutes:
 
     async def fills(self, request: web.Request, caller: Caller) -> web.Response:
         """The newest first."""
-        order = request.query.get("order")
-        found = fills_of(self._own(order, caller)) if order is not None else self._orders.fills(caller.account)
-        page, after = _page(request, _behind(request, list(found)[::-1], id_of), id_of)
+        query = parameters(request, FillsQuery)
+        found = self._orders.fills(caller.account) if query.order is None else fills_of(self._own(query.order, caller))
+        page, after = _page(query.limit, _behind(query.after, list(found)[::-1], id_of), id_of)
         return answered({"fills": [fill_document(fill) for fill in page], "next": after})
 
     async def _have_ended(self, parents: Sequence[ParentOrder]) -> None:
@@ -171,24 +184,14 @@ def _order_id(parent: ParentOrder) -> str:
     return parent.order_id
 
 
-def _status(text: str | None) -> Callable[[ParentOrder], bool]:
-    if text not in (None, "open", "ended"):
-        raise bad(f"status={text[:64]!r}: give open or ended, or leave it out")
-    return lambda parent: text is None or parent.is_open is (text == "open")
-
-
-def _page(
-    request: web.Request, newest_first: Sequence[T], name_of: Callable[[T], str]
-) -> tuple[Sequence[T], str | None]:
+def _page(limit: int, newest_first: Sequence[T], name_of: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
     """As many as `limit` says, and what the next page is to be asked for `after`, None when there is none."""
-    limit = whole("limit", request.query.get("limit"), LISTED_DEFAULT, LISTED_AT_MOST)
     page = newest_first[:limit]
     return page, name_of(page[-1]) if len(newest_first) > limit else None
 
 
-def _behind(request: web.Request, newest_first: Sequence[T], name_of: Callable[[T], str]) -> Sequence[T]:
+def _behind(after: str | None, newest_first: Sequence[T], name_of: Callable[[T], str]) -> Sequence[T]:
     """What is older than the one that `after` names."""
-    after = request.query.get("after")
     if after is None:
         return newest_first
     for place, item in enumerate(newest_first):

@@ -10,6 +10,8 @@ from aiohttp import web
 
 JSON = msgspec.json.Encoder()
 
+PROBLEM_MEDIA = "application/problem+json"
+
 
 class Code(StrEnum):
     """Stable codes: programs may switch on them."""
@@ -20,7 +22,12 @@ class Code(StrEnum):
     BAD_PARAMETER = "bad_parameter"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BODY_TOO_LARGE = "body_too_large"
+    URI_TOO_LONG = "uri_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    REQUEST_TOO_SLOW = "request_too_slow"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
     BAD_REQUEST = "bad_request"
+    INTERNAL_ERROR = "internal_error"
 
     NO_KEYS = "no_keys"
     KEY_REQUIRED = "key_required"
@@ -49,10 +56,16 @@ class Code(StrEnum):
 
 class Problem(Exception):
     """Raised on the way to an answer, and answered as `application/problem+json`. `detail` names the remedy; `about`
-    are further members of the document, such as the order that it is about."""
+    are further members of the document, such as the order that it is about; `headers` are sent with it."""
 
     def __init__(
-        self, status: int, code: Code, title: str, detail: str, about: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: Code,
+        title: str,
+        detail: str,
+        about: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -60,20 +73,28 @@ class Problem(Exception):
         self.title = title
         self.detail = detail
         self.about = about or {}
+        self.headers = headers or {}
+
+    def body(self) -> bytes:
+        return JSON.encode(
+            {
+                "type": f"urn:aggregator:{self.code}",
+                "title": self.title,
+                "status": self.status,
+                "code": self.code.value,
+                "detail": self.detail,
+                **self.about,
+            }
+        )
 
     def response(self) -> web.Response:
-        body = {
-            "type": f"urn:aggregator:{self.code}",
-            "title": self.title,
-            "status": self.status,
-            "code": self.code.value,
-            "detail": self.detail,
-            **self.about,
-        }
         # RFC 9110, 15.5.2: what is unauthorized is told how to be authorized.
-        headers = {"WWW-Authenticate": 'HMAC-SHA256 realm="aggregator"'} if self.status == 401 else None
+        headers = {"WWW-Authenticate": 'HMAC-SHA256 realm="aggregator"'} if self.status == 401 else {}
         return web.Response(
-            status=self.status, headers=headers, body=JSON.encode(body), content_type="application/problem+json"
+            status=self.status,
+            headers={**headers, **self.headers},
+            body=self.body(),
+            content_type=PROBLEM_MEDIA,
         )
 
 
@@ -107,7 +128,7 @@ _OF_STATUS = {
     404: (
         Code.UNKNOWN_ROUTE,
         "no such route",
-        "see README for the routes; all but /health, /ready and /metrics are under /v1",
+        "see README, /docs or /openapi.json for the routes; all but those of the page and of operators are under /v1",
     ),
     405: (Code.METHOD_NOT_ALLOWED, "method not allowed", "this route takes other methods; the Allow header names them"),
     413: (Code.BODY_TOO_LARGE, "body too large", "send less"),
@@ -124,9 +145,12 @@ async def as_problems(
     except Problem as problem:
         return problem.response()
     except web.HTTPError as error:
-        default = (Code.BAD_REQUEST, error.reason, "the request could not be understood")
-        code, title, detail = _OF_STATUS.get(error.status, default)
-        response = Problem(error.status, code, title, detail).response()
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-        return response
+        return problem_of(error).response()
+
+
+def problem_of(error: web.HTTPError) -> Problem:
+    """An error of aiohttp's."""
+    default = (Code.BAD_REQUEST, error.reason, "the request could not be understood")
+    code, title, detail = _OF_STATUS.get(error.status, default)
+    allow = error.headers.get("Allow")
+    return Problem(error.status, code, title, detail, headers={"Allow": allow} if allow else None)

@@ -9,18 +9,25 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from aggregator.assembly.local import Participants
 from aggregator.assembly.service import Service
 from aggregator.assembly.simulated import credentials, moved
 from aggregator.config.files import Configuration
+from aggregator.domain.local import LocalRules
 from aggregator.service.clock import SystemClock
 
 LEFT = "venues.json"
+WON_IN_100 = 142_857
+"""What a hundred simulated dollars are worth."""
+
 START_PATIENCE_S = 60
 
 
@@ -45,17 +52,35 @@ async def demo(
 
     Raises NoVenues, CannotListen, JournalRefused.
     """
-    found = running(folder / LEFT)
-    found = found if found is not None and found.seed == seed else await start(folder, seed)
+    found, started_here = running(folder / LEFT), None
+    if found is None or found.seed != seed:
+        found, started_here = await start(folder, seed)
     forget_other_runs(folder, found.run)
     clock_ns = SystemClock()
     there = moved(configuration, found.addresses)
     there = replace(there, journal=folder / f"{found.run}.db")
     try:
-        service = Service(there, clock_ns, credentials=credentials(there))
+        service = Service(there, clock_ns, credentials=credentials(there), participants=partial(trade, seed))
         await service.serve(stop, started)
     finally:
-        os.kill(found.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # they may have ended by themselves
+            os.kill(found.pid, signal.SIGTERM)
+        if started_here is not None:
+            await started_here.wait()
+
+
+async def trade(seed: int, service: Service) -> None:
+    """Let simulated participants fill Busan's own books, around what the partners' books say in won."""
+    rules = service.local_rules
+
+    def fair(listing: LocalRules) -> int | None:
+        """Where the partners' middle is, turned into won as the simulated markets began."""
+        dollars = service.middle(f"{listing.instrument.base}/USDT")
+        return None if dollars is None else dollars * WON_IN_100 // 100
+
+    participants = Participants(rules, service.runner.ask, service.clock_ns, fair, seed)
+    await participants.open_accounts(["demo"])
+    await participants.run()
 
 
 def running(left: Path) -> Found | None:
@@ -71,7 +96,7 @@ def running(left: Path) -> Found | None:
     return found
 
 
-async def start(folder: Path, seed: int) -> Found:
+async def start(folder: Path, seed: int) -> tuple[Found, asyncio.subprocess.Process]:
     """Start the venues' process, which outlives this one."""
     left = _cleared(folder)
     command = [sys.executable, "-m", "aggregator", "simulate", "--seed", str(seed), "--left", str(left)]
@@ -88,7 +113,7 @@ async def start(folder: Path, seed: int) -> Found:
         if venues.returncode is None:
             venues.terminate()
         raise
-    return found
+    return found, venues
 
 
 def _cleared(folder: Path) -> Path:

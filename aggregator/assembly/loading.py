@@ -41,8 +41,10 @@ def load_connector(venue: VenueSettings) -> Any:
 
 
 def market_data(venue: VenueSettings) -> Any:
-    """The venue's protocol for public market data, on the book channel that its file chooses."""
+    """The venue's protocol for public market data, on the book channel that its file chooses, or as it declares it."""
     connector = load_connector(venue)
+    if venue.declared is not None:
+        return connector.MarketData(venue.declared)
     return connector.MarketData(venue.book_channel) if venue.book_channel else connector.MarketData()
 
 

@@ -5,22 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from aggregator.api.auth import Keys
 from aggregator.api.house import HouseRoutes
+from aggregator.api.limits import Limits, limits_behind_proxy
 from aggregator.api.market import MarketRoutes, VenueEntry
+from aggregator.api.meters import Meters
 from aggregator.api.orders import OrderRoutes
 from aggregator.api.quotes import QuoteRoutes
-from aggregator.api.server import Operations, Server
+from aggregator.api.server import CannotListen, Operations, Server
+from aggregator.api.sessions import SessionRoutes, Sessions
+from aggregator.api.stream import Stream
+from aggregator.api.stream_hub import Hub
+from aggregator.api.stream_metrics import StreamCollector
 from aggregator.assembly.loading import Tap, connector_of, credentials_of
+from aggregator.assembly.local import keep_hours, listed
 from aggregator.books.venue_book import Freshness
 from aggregator.config.files import Configuration
 from aggregator.config.venues import VenueSettings
+from aggregator.dashboard.routes import Dashboard
 from aggregator.domain.errors import JournalFailed
+from aggregator.domain.events import ListingsRead
 from aggregator.domain.instrument import Instruments
+from aggregator.domain.local import LOCAL_VENUE, LocalRules
 from aggregator.domain.order_events import Started
 from aggregator.domain.plan import RoutingPolicy, VenueTerms
 from aggregator.engine.engine import Engine
@@ -28,6 +38,7 @@ from aggregator.engine.views import Views
 from aggregator.service.dispatcher import Dispatcher
 from aggregator.service.journal import Journal
 from aggregator.service.metrics import MarketCollector, registry
+from aggregator.service.order_metrics import OrderCollector
 from aggregator.service.recovery import recover
 from aggregator.service.runner import Runner
 
@@ -37,7 +48,8 @@ log = logging.getLogger("aggregator.journal")
 class Service:
     """`run` it once, inside an event loop.
 
-    Orders go to the venues for which there are `credentials`; by default those that the environment has. Without a
+    Orders go to the venues for which there are `credentials`; by default those that the environment has. `participants`
+    is run beside the local books, if there are any: only a demo has some that are simulated. Without a
     journal in the configuration nothing is sent anywhere. Raises JournalRefused for a journal that must not be used.
     """
 
@@ -47,7 +59,9 @@ class Service:
         clock_ns: Callable[[], int],
         tap: Tap | None = None,
         credentials: Mapping[str, Any] | None = None,
+        participants: Callable[[Service], Coroutine[None, None, None]] | None = None,
     ) -> None:
+        self._participants = participants
         self.clock_ns = clock_ns
         self._configuration = configuration
         self._policy = _policy(configuration)
@@ -57,6 +71,10 @@ class Service:
         )
         self.views = Views(self.engine)
         self._instruments = Instruments(configuration.instruments.values())
+        for venue in configuration.venues:
+            # A client who repeats a request right after the start is to be answered, before any venue was reached.
+            listings = venue.fixed_listings(self._instruments.listed)
+            self.engine.apply(ListingsRead(venue.venue, clock_ns(), listings))
         accounts = _accounts(configuration, credentials)
         self._order_venues = tuple(accounts)
         self.connectors = {
@@ -70,7 +88,18 @@ class Service:
             {venue: self.connectors[venue].submit for venue in accounts},
         )
         self.journal = Journal(configuration.journal) if configuration.journal else None
-        self.runner = Runner(self.engine, clock_ns, self._dispatcher.carry_out, self.journal)
+        self.runner = Runner(
+            self.engine, clock_ns, self._dispatcher.carry_out, self.journal, traded=self._dispatcher.pass_on
+        )
+
+    @property
+    def local_rules(self) -> list[LocalRules]:
+        """What Busan lists, by its configuration."""
+        return self._configuration.local_rules()
+
+    def middle(self, instrument: str) -> int | None:
+        """Between the best bid and the best offer of the live books, None without both."""
+        return self.engine.market.middle(instrument)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the venues until `stop` is set, then end in order: sockets first, what they still told last."""
@@ -81,6 +110,7 @@ class Service:
                     tasks.create_task(self.runner.run()),
                     tasks.create_task(self._dispatcher.run()),
                     *(tasks.create_task(connector.run()) for connector in self.connectors.values()),
+                    *(tasks.create_task(work) for work in self._local_work()),
                 ]
                 await stop.wait()
                 for task in reversed(running):
@@ -94,7 +124,12 @@ class Service:
     async def serve(self, stop: asyncio.Event, started: Callable[[str], None]) -> None:
         """`run`, with the API; `started` is told its root URL. Raises CannotListen."""
         server, listen = self._server(), self._configuration.settings.listen
-        root = await server.open(listen.host, listen.port)
+        try:
+            root = await server.open(listen.host, listen.port)
+        except CannotListen:
+            if self.journal is not None:
+                self.journal.close()
+            raise
         try:
             started(root)
             await self.run(stop)
@@ -108,10 +143,34 @@ class Service:
         recover(self.journal, self.engine, self._instruments)
         self.journal.start(_told_of_failure)
         limits = self._configuration.settings.risk_limits()
-        await self.runner.post([Started(self.clock_ns(), self.journal.instance, self._order_venues, limits)])
+        now_ns, listings = self.clock_ns(), self._configuration.listings
+        await self.runner.post([Started(now_ns, self.journal.instance, self._order_venues, limits)])
+        if listings is not None:
+            await self.runner.post(listed(listings, self.engine.orders, self._instruments, now_ns))
+
+    def _local_work(self) -> Iterator[Coroutine[None, None, None]]:
+        """What goes on at Busan's own books, besides orders."""
+        listings = self._configuration.listings
+        if listings is not None and self.journal is not None:
+            orders = self.engine.orders
+            yield keep_hours(listings, orders, self._instruments, self.runner.ask, self.clock_ns)
+            if self._participants is not None:
+                yield self._participants(self)
 
     async def _post(self, events: Sequence[Any]) -> None:
         await self.runner.post(events)
+
+    def _no_orders(self) -> str:
+        """Why no order is taken now, for whoever may know no more than that; empty when orders are."""
+        if self.journal is None:
+            return "no journal is configured, and no order leaves that is not written down"
+        if self.journal.failure is not None:
+            return "the journal cannot be written; the log says why"
+        if self.engine.orders.is_halted:
+            return "halted by the kill switch"
+        if not self._order_venues:
+            return "there are no credentials for any venue that may be routed to"
+        return "" if self.engine.orders.state.is_gate_open else "not every venue is reconciled since the start"
 
     def _server(self) -> Server:
         states = {venue: _state_of(connector) for venue, connector in self.connectors.items()}
@@ -128,16 +187,32 @@ class Service:
             )
             for venue in self._configuration.venues
         }
-        keys = Keys(self._configuration.keys, self.clock_ns)
+        if self._configuration.listings is not None:
+            entries[LOCAL_VENUE] = VenueEntry(LOCAL_VENUE, "Busan", "local", "active", True, True, "", dict)
+        sessions = Sessions(self.clock_ns, is_secure=self._configuration.settings.listen.behind_proxy)
+        keys = Keys(self._configuration.keys, self.clock_ns, sessions)
         orders, ask = self.engine.orders, self.runner.ask
         collector = MarketCollector(self.engine, states, lambda: self.runner.waiting, self.clock_ns)
-        return Server(
+        hub = Hub(self.engine, self.views, entries, self.clock_ns)
+        self._dispatcher.watch(hub.note)
+        stream = Stream(hub, self.engine.market, keys, self.clock_ns)
+        meters = Meters()
+        placing = OrderCollector(orders, self.runner.tally, self._dispatcher.alarms, self.journal, self.clock_ns)
+        metrics = registry(collector, placing, StreamCollector(hub), meters)
+        server = Server(
             MarketRoutes(self.engine, self.views, entries, self.clock_ns),
-            QuoteRoutes(self.engine, entries, lambda instrument: self._policy, self.clock_ns),
+            QuoteRoutes(self.engine, entries, self.clock_ns),
             OrderRoutes(orders, self.engine.market, entries, keys, ask, self.clock_ns),
             HouseRoutes(orders, keys, ask, self.clock_ns),
-            Operations(self.engine, registry(collector), lambda: self.runner.waiting),
+            stream,
+            SessionRoutes(keys, sessions),
+            Dashboard(),
+            Operations(self.engine, metrics, lambda: self.runner.waiting, self._no_orders),
+            limits=limits_behind_proxy() if self._configuration.settings.listen.behind_proxy else Limits(),
+            meters=meters,
         )
+        server.app.on_shutdown.append(stream.shut_down)
+        return server
 
 
 def _told_of_failure(failure: JournalFailed) -> None:

@@ -9,11 +9,10 @@ from itertools import accumulate, pairwise, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
-from aggregator.books.matching_queues import Queues
+from aggregator.books.matching_queues import Queues, Standing
 from aggregator.books.matching_rules import Ticks
 from aggregator.domain.book import Levels
 from aggregator.domain.instrument import Side
-from aggregator.domain.local import RestingOrder
 
 
 class _Candidate(NamedTuple):
@@ -64,28 +63,27 @@ def _nearest(reference: int, lowest: int, highest: int, ticks: Ticks) -> Iterato
             yield price
 
 
-def own_crossings(bids: Queues, asks: Queues) -> Iterator[tuple[RestingOrder, RestingOrder]]:
+def own_crossings(bids: Queues, asks: Queues) -> Iterator[tuple[Standing, Standing]]:
     """Pairs of orders of one account that would trade with each other, the older one first: what self-trade prevention
     has to see before the auction. The caller takes quantity from one or both of them before it asks for the next pair.
 
     Orders are gone through as they came, each against the best before it, as if the book had been open.
     """
-    sides = {Side.BUY: bids, Side.SELL: asks}
-    earlier: defaultdict[tuple[str, Side], list[tuple[int, int, RestingOrder]]] = defaultdict(list)
+    earlier: defaultdict[tuple[str, Side], list[tuple[int, int, Standing]]] = defaultdict(list)
     for newest in sorted(_crossing(bids, asks), key=attrgetter("sequence")):
-        other = asks if newest.side is Side.BUY else bids
-        heap = earlier[newest.account, other.side]
+        own, other = (bids, asks) if newest.order.side is Side.BUY else (asks, bids)
+        heap = earlier[newest.order.account, other.side]
         while newest.quantity and heap and -heap[0][0] >= newest.price * other.sign:
             oldest = heap[0][2]
             yield oldest, newest
             if not oldest.quantity:
                 heappop(heap)
         if newest.quantity:
-            rank = newest.price * sides[newest.side].sign
-            heappush(earlier[newest.account, newest.side], (-rank, newest.sequence, newest))
+            place = -newest.price * own.sign, newest.sequence, newest
+            heappush(earlier[newest.order.account, own.side], place)
 
 
-def _crossing(bids: Queues, asks: Queues) -> list[RestingOrder]:
+def _crossing(bids: Queues, asks: Queues) -> list[Standing]:
     """The orders that the other side reaches."""
     reached_bids = takewhile(lambda bid: asks.reaches(bid.price), bids)
     reached_asks = takewhile(lambda ask: bids.reaches(ask.price), asks)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from aggregator.books.matching_queues import Standing
 from aggregator.books.matching_refusals import UNKNOWN, amendment_refusal, placement_refusal
 from aggregator.books.matching_rules import Acceptance, Refusal, fault_of
 from aggregator.books.matching_steps import ENDED_AT_LEAST, Steps
 from aggregator.domain.book import Levels
 from aggregator.domain.documents import Document, from_document, to_document
 from aggregator.domain.errors import BrokenInvariant, DocumentRefused
-from aggregator.domain.instrument import Instruments, Side
+from aggregator.domain.instrument import Instrument, Instruments, Side
 from aggregator.domain.local import (
     BookState,
     LocalCode,
@@ -25,10 +26,11 @@ from aggregator.domain.local import (
 )
 from aggregator.domain.order import Price, TimeInForce
 
-
 # To look a member up through its enum costs as much as to make an event.
 OPEN, FOK, GTC = BookState.OPEN, TimeInForce.FOK, TimeInForce.GTC
-CANCELED, EXPIRED = LocalReason.CANCELED.value, LocalReason.EXPIRED.value
+AMENDED, CANCELED, EXPIRED = (
+    reason.value for reason in (LocalReason.AMENDED, LocalReason.CANCELED, LocalReason.EXPIRED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,12 @@ class LocalBook:
 
     def orders(self, side: Side) -> list[RestingOrder]:
         """Every order of a side as it stands now, in the order in which they would trade."""
-        return [replace(order) for order in self._steps.own(side)]
+        return [one.as_resting() for one in self._steps.own(side)]
 
     def order(self, order_id: str) -> RestingOrder | None:
         """The order as it stands now, None when it does not rest."""
-        order = self._steps.orders.get(order_id)
-        return None if order is None else replace(order)
+        one = self._steps.orders.get(order_id)
+        return None if one is None else one.as_resting()
 
     def place(self, order: LocalOrder) -> list[LocalEvent]:
         """Take on an order: it trades, and rests or ends with what is left."""
@@ -100,29 +102,26 @@ class LocalBook:
         if refusal is not None:
             steps.refuse(order.order_id, refusal)
             return steps.events
-        price = order.limit_price if order.limit_price is not None else steps.market_bound(order.side)
-        entering = RestingOrder(
-            order.order_id, order.account, order.side, price, order.quantity, 0, 0, order.post_only, order.self_trade
-        )
-        steps.enter(entering)
-        if self._state is OPEN and (order.time_in_force is not FOK or steps.can_fill(entering)):
-            steps.match(entering)
-        if entering.quantity:
-            if order.time_in_force is GTC and order.limit_price is not None:
-                steps.rest(entering)
-            else:
-                steps.leave(entering, EXPIRED)
+        price, time_in_force = order.limit_price, order.time_in_force
+        one = Standing(order, steps.market_bound(order.side) if price is None else price)
+        steps.enter(one)
+        if self._state is OPEN and (time_in_force is not FOK or steps.can_fill(one)):
+            steps.match(one)
+        if one.quantity and time_in_force is GTC and price is not None:
+            steps.rest(one)
+        elif one.quantity:
+            steps.leave(one, EXPIRED)
         return steps.events
 
     def cancel(self, order_id: str, at_ns: int, reason: str = CANCELED) -> list[LocalEvent]:
         """Take an order out of the book, in whatever state that is."""
         steps = self._steps
         steps.begin(at_ns)
-        order = steps.orders.get(order_id)
-        if order is None:
+        one = steps.orders.get(order_id)
+        if one is None:
             steps.refuse(order_id, UNKNOWN)
         else:
-            steps.leave(order, reason)
+            steps.leave(one, reason)
         return steps.events
 
     def amend(self, order_id: str, quantity: int | None, limit_price: int | None, at_ns: int) -> list[LocalEvent]:
@@ -132,19 +131,19 @@ class LocalBook:
         """
         steps = self._steps
         steps.begin(at_ns)
-        order = steps.orders.get(order_id)
-        if order is None:
+        one = steps.orders.get(order_id)
+        if one is None:
             steps.refuse(order_id, UNKNOWN)
             return steps.events
-        quantity = order.quantity if quantity is None else quantity
-        price = order.price if limit_price is None else limit_price
-        refusal = amendment_refusal(steps, self._state, order, quantity, price)
+        quantity = one.quantity if quantity is None else quantity
+        price = one.price if limit_price is None else limit_price
+        refusal = amendment_refusal(steps, self._state, one, quantity, price)
         if refusal is not None:
             steps.refuse(order_id, refusal)
-        elif price == order.price and quantity < order.quantity:
-            steps.reduce(order, quantity, LocalReason.AMENDED)
+        elif price == one.price and quantity < one.quantity:
+            steps.reduce(one, quantity, LocalReason.AMENDED)
         else:
-            self._enter_again(order, quantity, price)
+            self._enter_again(one, quantity, price)
         return steps.events
 
     def turn(self, state: BookState, at_ns: int, reason: str) -> list[LocalEvent]:
@@ -169,10 +168,10 @@ class LocalBook:
             steps.refuse("", Refusal(LocalCode.BAD_RULES, f"rules of {steps.instrument.name}: {fault}"))
             return steps.events
         steps.acceptance = Acceptance(rules)
-        for order in [*steps.bids, *steps.asks]:
-            refusal = steps.acceptance.may_rest(order.price, order.quantity)
+        for one in [*steps.bids, *steps.asks]:
+            refusal = steps.acceptance.may_rest(one.price, one.quantity)
             if refusal is not None:
-                steps.leave(order, refusal.code)
+                steps.leave(one, refusal.code)
         return steps.events
 
     def document(self) -> Document:
@@ -185,7 +184,7 @@ class LocalBook:
                 steps.sequence,
                 steps.at_ns,
                 steps.last_price,
-                orders=(*steps.bids, *steps.asks),
+                orders=(*self.orders(Side.BUY), *self.orders(Side.SELL)),
                 ended=tuple(steps.ended),
                 ended_before=tuple(steps.ended_before),
             )
@@ -203,8 +202,10 @@ class LocalBook:
         steps.sequence, steps.at_ns, steps.last_price = picture.sequence, picture.at_ns, picture.last_price
         steps.ended, steps.ended_before = dict.fromkeys(picture.ended), dict.fromkeys(picture.ended_before)
         for order in picture.orders:
-            steps.orders[order.order_id] = order
-            steps.own(order.side).append(order)
+            if order.order_id in steps.orders:
+                raise DocumentRefused(f"LocalPicture.orders: {order.order_id} stands twice")
+            steps.orders[order.order_id] = one = _standing(order, picture.rules.instrument)
+            steps.own(order.side).append(one)
         try:
             book.check()
         except BrokenInvariant as error:
@@ -217,14 +218,16 @@ class LocalBook:
         steps.bids.check()
         steps.asks.check()
         standing = [*steps.bids, *steps.asks]
-        if len(standing) != len(steps.orders) or any(steps.orders.get(one.order_id) is not one for one in standing):
+        if len(standing) != len(steps.orders) or any(
+            steps.orders.get(one.order.order_id) is not one for one in standing
+        ):
             raise BrokenInvariant("local book: the orders by id are not those that stand in the queues")
-        for order in standing:
-            refusal = steps.acceptance.may_rest(order.price, order.quantity)
+        for one in standing:
+            refusal = steps.acceptance.may_rest(one.price, one.quantity)
             if refusal is not None:
-                raise BrokenInvariant(f"local book: order {order.order_id} rests, but {refusal.detail}")
-            if order.sequence > steps.sequence or order.priority_ns > steps.at_ns:
-                raise BrokenInvariant(f"local book: order {order.order_id} has its place from a time to come")
+                raise BrokenInvariant(f"local book: {one.order.order_id} rests, but {refusal.detail}")
+            if one.sequence > steps.sequence or one.priority_ns > steps.at_ns:
+                raise BrokenInvariant(f"local book: {one.order.order_id} has its place from a time to come")
         best_bid = steps.bids.best
         if self._state is OPEN and best_bid is not None and steps.asks.reaches(best_bid):
             raise BrokenInvariant("local book: it is open, and its best bid reaches its best ask")
@@ -232,12 +235,31 @@ class LocalBook:
         if len(ended) >= 2 * ENDED_AT_LEAST or not steps.orders.keys().isdisjoint(ended):
             raise BrokenInvariant("local book: an order rests and has ended, or too many that ended are remembered")
 
-    def _enter_again(self, order: RestingOrder, quantity: int, price: int) -> None:
+    def _enter_again(self, one: Standing, quantity: int, price: int) -> None:
         steps = self._steps
-        steps.take_out(order)
-        order.quantity, order.price = quantity, price
-        steps.enter(order)
+        steps.take_out(one)
+        one.quantity, one.price = quantity, price
+        steps.enter(one)
         if self._state is OPEN:
-            steps.match(order)
-        if order.quantity:
-            steps.rest(order)
+            steps.match(one)
+        if one.quantity:
+            steps.rest(one)
+
+
+def _standing(order: RestingOrder, instrument: Instrument) -> Standing:
+    """As it stood when it was written down."""
+    placed = LocalOrder(
+        order.order_id,
+        order.account,
+        instrument,
+        order.side,
+        order.quantity,
+        order.price,
+        GTC,
+        order.priority_ns,
+        order.post_only,
+        order.self_trade,
+    )
+    one = Standing(placed, order.price)
+    one.priority_ns, one.sequence = order.priority_ns, order.sequence
+    return one

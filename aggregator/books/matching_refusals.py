@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from aggregator.books.matching_queues import Standing
 from aggregator.books.matching_rules import Refusal
 from aggregator.books.matching_steps import Steps
 from aggregator.domain.instrument import Side
-from aggregator.domain.local import BookState, LocalCode, LocalOrder, RestingOrder
+from aggregator.domain.local import BookState, LocalCode, LocalOrder
 from aggregator.domain.order import TimeInForce
 
 # To look a member up through its enum costs as much as to make an event.
@@ -47,15 +48,15 @@ def placement_refusal(steps: Steps, state: BookState, order: LocalOrder) -> Refu
     return refusal
 
 
-def amendment_refusal(steps: Steps, state: BookState, order: RestingOrder, quantity: int, price: int) -> Refusal | None:
+def amendment_refusal(steps: Steps, state: BookState, one: Standing, quantity: int, price: int) -> Refusal | None:
     """Why the order is not amended to this, None if it is."""
     if state not in (OPEN, PRE_OPEN):
         return _NOT_TAKEN[state]
-    if (quantity, price) == (order.quantity, order.price):
+    if (quantity, price) == (one.quantity, one.price):
         return _UNCHANGED
     refusal = steps.acceptance.limit(price, quantity)
-    if refusal is None and order.post_only:
-        return _taking_refusal(steps, state, order.side, price)
+    if refusal is None and one.order.post_only:
+        return _taking_refusal(steps, state, one.order.side, price)
     return refusal
 
 

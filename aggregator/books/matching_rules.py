@@ -22,15 +22,15 @@ class Refusal(NamedTuple):
 class Ticks:
     """The prices that there are, by the rules' tick bands."""
 
-    __slots__ = ("_from_prices", "_ticks")
+    __slots__ = ("from_prices", "ticks")
 
     def __init__(self, rules: LocalRules) -> None:
-        self._from_prices = [band.from_price for band in rules.ticks]
-        self._ticks = [band.tick for band in rules.ticks]
+        self.from_prices = [band.from_price for band in rules.ticks]
+        self.ticks = [band.tick for band in rules.ticks]
 
     def at(self, price: int) -> int:
         """The tick of a price that is not negative."""
-        return self._ticks[bisect_right(self._from_prices, price) - 1]
+        return self.ticks[bisect_right(self.from_prices, price) - 1]
 
     def at_or_below(self, price: int) -> int:
         return price - price % self.at(price)
@@ -40,15 +40,18 @@ class Ticks:
         if below == price:
             return price
         # The tick may reach past the beginning of the next band, which is a price by itself.
-        next_band = bisect_right(self._from_prices, price)
+        next_band = bisect_right(self.from_prices, price)
         above = below + self.at(price)
-        return above if next_band == len(self._from_prices) else min(above, self._from_prices[next_band])
+        return above if next_band == len(self.from_prices) else min(above, self.from_prices[next_band])
 
 
 class Acceptance:
     """Judges prices and quantities by one instrument's rules."""
 
-    __slots__ = ("_highest", "_lot", "_lowest", "_maximum", "_minimum", "_minimum_notional", "rules", "ticks")
+    __slots__ = (
+        "_from_prices", "_highest", "_lot", "_lowest", "_maximum", "_minimum", "_minimum_notional", "_ticks", "rules",
+        "ticks",
+    )  # fmt: skip
 
     def __init__(self, rules: LocalRules) -> None:
         """Raises ValueError for rules by which no order can be judged."""
@@ -57,6 +60,7 @@ class Acceptance:
             raise ValueError(f"rules of {rules.instrument.name}: {fault}")
         self.rules = rules
         self.ticks = Ticks(rules)
+        self._from_prices, self._ticks = self.ticks.from_prices, self.ticks.ticks
         self._lot, self._minimum = rules.lot, max(rules.minimum_quantity, 1)
         self._maximum = rules.maximum_quantity or LARGEST
         self._minimum_notional = rules.minimum_notional
@@ -69,7 +73,7 @@ class Acceptance:
             self._minimum <= quantity <= self._maximum
             and not quantity % self._lot
             and self._lowest <= price <= self._highest
-            and not price % self.ticks.at(price)
+            and not price % self._ticks[bisect_right(self._from_prices, price) - 1]
             and price * quantity >= self._minimum_notional
         ):
             return None
@@ -80,7 +84,9 @@ class Acceptance:
         if quantity <= 0:
             return Refusal(LocalCode.NOT_POSITIVE, f"a quantity of {show(quantity)}; it is to be above 0")
         if quantity > self._maximum:
-            return Refusal(LocalCode.ABOVE_MAXIMUM, f"a quantity of {show(quantity)}; the most is {show(self._maximum)}")
+            return Refusal(
+                LocalCode.ABOVE_MAXIMUM, f"a quantity of {show(quantity)}; the most is {show(self._maximum)}"
+            )
         if quantity % self._lot:
             below = quantity - quantity % self._lot
             near = f"{show(below)} and {show(below + self._lot)} are"

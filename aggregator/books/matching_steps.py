@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from aggregator.books.auction import clearing_price, own_crossings
-from aggregator.books.matching_queues import Queues
+from aggregator.books.matching_queues import Queues, Standing
 from aggregator.books.matching_rules import Acceptance, Refusal
 from aggregator.domain.errors import BrokenInvariant
 from aggregator.domain.instrument import Instrument, Side
@@ -15,15 +17,13 @@ from aggregator.domain.local import (
     Reduced,
     Refused,
     Rested,
-    RestingOrder,
     SelfTrade,
     Traded,
 )
 
 ENDED_AT_LEAST = 4096
-"""How many ids of orders that ended are kept, and up to twice as many, to refuse them if they come again; the oldest are
-forgotten first. Ids are unique by how they are made, so this only has to catch what is sent twice."""
-
+"""How many ids of orders that ended are kept, and up to twice as many, to refuse them if they come again; the oldest
+are forgotten first. Ids are unique by how they are made, so this only has to catch what is sent twice."""
 
 # To look a member up through its enum costs as much as to make an event.
 BUY = Side.BUY
@@ -34,18 +34,19 @@ class Steps:
     """Both sides' queues, the orders by id, and the events of the request that is being carried out.
 
     An order that stands in a queue is in `orders`; one that is on its way in, or was taken out to be amended, is not.
-    An order that has left has a quantity of 0.
+    An order that has left has a quantity of 0; `ended` has the ids of the last of those, `ended_before` of some before.
     """
 
     __slots__ = (
-        "acceptance", "asks", "at_ns", "bids", "ended", "ended_before", "events", "instrument", "last_price", "orders", "sequence",
+        "acceptance", "asks", "at_ns", "bids", "ended", "ended_before", "events", "instrument", "last_price", "orders",
+        "sequence",
     )  # fmt: skip
 
     def __init__(self, acceptance: Acceptance) -> None:
         self.acceptance = acceptance
         self.instrument: Instrument = acceptance.rules.instrument
         self.bids, self.asks = Queues(Side.BUY), Queues(Side.SELL)
-        self.orders: dict[str, RestingOrder] = {}
+        self.orders: dict[str, Standing] = {}
         self.ended: dict[str, None] = {}
         self.ended_before: dict[str, None] = {}
         self.sequence = 0
@@ -71,61 +72,65 @@ class Steps:
     def refuse(self, order_id: str, refusal: Refusal) -> None:
         self.events.append(Refused(self.next_sequence(), self.at_ns, order_id, refusal.code, refusal.detail))
 
-    def enter(self, order: RestingOrder) -> None:
+    def enter(self, one: Standing) -> None:
         """The order is on its way in: it stands in no queue."""
         self.sequence += 1
         self.events.append(
-            Entered(self.sequence, self.at_ns, order.order_id, self.instrument, order.quantity, order.price)
+            Entered(self.sequence, self.at_ns, one.order.order_id, self.instrument, one.quantity, one.price)
         )
 
-    def rest(self, order: RestingOrder) -> None:
+    def rest(self, one: Standing) -> None:
         """Stand behind all others of its price."""
-        self.sequence += 1
-        order.priority_ns, order.sequence = self.at_ns, self.sequence
-        self.orders[order.order_id] = order
-        (self.bids if order.side is BUY else self.asks).append(order)
+        order, at_ns = one.order, self.at_ns
+        self.sequence = sequence = self.sequence + 1
+        one.priority_ns, one.sequence = at_ns, sequence
+        self.orders[order.order_id] = one
+        (self.bids if order.side is BUY else self.asks).append(one)
         self.events.append(
             Rested(
-                self.sequence,
-                self.at_ns,
+                sequence,
+                at_ns,
                 order.order_id,
                 order.account,
                 self.instrument,
                 order.side,
-                order.price,
-                order.quantity,
-                self.at_ns,
+                one.price,
+                one.quantity,
+                at_ns,
             )
         )
 
-    def take_out(self, order: RestingOrder) -> None:
+    def take_out(self, one: Standing) -> None:
         """Let it stand in no queue any more, without having left."""
-        del self.orders[order.order_id]
-        self.own(order.side).remove(order)
+        del self.orders[one.order.order_id]
+        self.own(one.order.side).remove(one)
 
-    def reduce(self, order: RestingOrder, quantity: int, reason: str) -> None:
+    def reduce(self, one: Standing, quantity: int, reason: str) -> None:
         """Leave it this quantity, which is less than what it has, and its place."""
-        order.quantity = quantity
-        self.events.append(Reduced(self.next_sequence(), self.at_ns, order.order_id, self.instrument, quantity, reason))
+        one.quantity = quantity
+        order_id = one.order.order_id
+        self.events.append(Reduced(self.next_sequence(), self.at_ns, order_id, self.instrument, quantity, reason))
 
-    def leave(self, order: RestingOrder, reason: str) -> None:
+    def leave(self, one: Standing, reason: str) -> None:
         """The order is over."""
-        order_id = order.order_id
+        order_id = one.order.order_id
         if self.orders.pop(order_id, None) is not None:
-            self.own(order.side).remove(order)
-        self.ended[order_id] = None
-        if len(self.ended) == ENDED_AT_LEAST:
-            self.ended_before, self.ended = self.ended, {}
+            (self.bids if one.order.side is BUY else self.asks).remove(one)
+        ended = self.ended
+        ended[order_id] = None
+        if len(ended) == ENDED_AT_LEAST:
+            self.ended_before, self.ended = ended, {}
         self.sequence += 1
-        self.events.append(Left(self.sequence, self.at_ns, order_id, self.instrument, order.quantity, reason))
-        order.quantity = 0
+        self.events.append(Left(self.sequence, self.at_ns, order_id, self.instrument, one.quantity, reason))
+        one.quantity = 0
 
-    def match(self, taker: RestingOrder) -> None:
+    def match(self, taker: Standing) -> None:
         """Let an order trade with all that it reaches, best first."""
-        makers = self.asks if taker.side is BUY else self.bids
-        while taker.quantity and makers.reaches(taker.price):
+        makers = self.asks if taker.order.side is BUY else self.bids
+        ranks, bound = makers.ranks, taker.price * makers.sign
+        while ranks and ranks[-1] >= bound and taker.quantity:
             maker = makers.first()
-            if maker.account == taker.account:
+            if maker.order.account == taker.order.account:
                 self._prevent(maker, taker)
             else:
                 self._trade(maker, taker, maker.price, is_auction=False)
@@ -137,14 +142,14 @@ class Steps:
             raise BrokenInvariant(f"local book: a {side} order without a limit price, and nothing to bound it by")
         return self.acceptance.market_bound(best, side is BUY)
 
-    def can_fill(self, taker: RestingOrder) -> bool:
-        """Whether all of it would trade, as if it were matched now."""
-        makers = self.opposite(taker.side)
+    def can_fill(self, taker: Standing) -> bool:
+        """Whether all of it would trade, if it were matched now."""
+        makers = self.opposite(taker.order.side)
         wanted, bound = taker.quantity, taker.price * makers.sign
         for maker in makers:
             if maker.price * makers.sign < bound:
                 return False
-            if maker.account != taker.account:
+            if maker.order.account != taker.order.account:
                 wanted -= maker.quantity
             elif self._self_trade_of(taker) is not SelfTrade.CANCEL_OLDEST:
                 return False  # every other way takes something from the taker that is then not filled
@@ -162,25 +167,27 @@ class Steps:
         if price is None:
             return
         while self.bids.reaches(price) and self.asks.reaches(price):
-            first, second = sorted((self.bids.first(), self.asks.first()), key=lambda order: order.sequence)
-            self._trade(first, second, price, is_auction=True)
+            maker, taker = sorted((self.bids.first(), self.asks.first()), key=attrgetter("sequence"))
+            self._trade(maker, taker, price, is_auction=True)
 
-    def _trade(self, maker: RestingOrder, taker: RestingOrder, price: int, is_auction: bool) -> None:
+    def _trade(self, maker: Standing, taker: Standing, price: int, is_auction: bool) -> None:
+        """As much as both have, and who has nothing left leaves."""
         quantity = min(maker.quantity, taker.quantity)
         maker.quantity -= quantity
         taker.quantity -= quantity
         self.last_price = price
         self.sequence += 1
+        made, took = maker.order, taker.order
         self.events.append(
             Traded(
                 self.sequence,
                 self.at_ns,
                 self.instrument,
-                maker.order_id,
-                taker.order_id,
-                maker.account,
-                taker.account,
-                taker.side,
+                made.order_id,
+                took.order_id,
+                made.account,
+                took.account,
+                took.side,
                 price,
                 quantity,
                 maker.quantity,
@@ -193,19 +200,19 @@ class Steps:
         if not taker.quantity:
             self.leave(taker, FILLED)
 
-    def _self_trade_of(self, order: RestingOrder) -> SelfTrade:
-        return order.self_trade or self.acceptance.rules.self_trade
+    def _self_trade_of(self, one: Standing) -> SelfTrade:
+        return one.order.self_trade or self.acceptance.rules.self_trade
 
-    def _prevent(self, oldest: RestingOrder, newest: RestingOrder) -> None:
+    def _prevent(self, oldest: Standing, newest: Standing) -> None:
         """Take quantity from one or both of two orders of one account, so that they do not trade."""
         way = self._self_trade_of(newest)
         if way is SelfTrade.DECREMENT:
             both_lose = min(oldest.quantity, newest.quantity)
-            for order in (oldest, newest):
-                if order.quantity > both_lose:
-                    self.reduce(order, order.quantity - both_lose, SELF_TRADE)
+            for one in (oldest, newest):
+                if one.quantity > both_lose:
+                    self.reduce(one, one.quantity - both_lose, SELF_TRADE)
                 else:
-                    self.leave(order, SELF_TRADE)
+                    self.leave(one, SELF_TRADE)
             return
         if way is not SelfTrade.CANCEL_NEWEST:
             self.leave(oldest, SELF_TRADE)

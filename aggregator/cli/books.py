@@ -35,7 +35,6 @@ from aggregator.cli.console import (
     speed,
 )
 from aggregator.domain.instrument import Side
-from aggregator.domain.plan import RoutingPolicy
 from aggregator.engine.engine import Engine
 from aggregator.records.replay import Replay
 from aggregator.service.captures import BadLine, Record, read_captures
@@ -158,7 +157,7 @@ def quote_of_recordings(captures: Sequence[Path], config: Path | None, request: 
     replayed = _played(captures, config).market
     venues = {book.venue for book in replayed}
     newest_ns = max((book.received_ns for book in replayed), default=0)
-    quotes = QuoteRoutes(Engine(market=replayed), venues, lambda instrument: RoutingPolicy(), lambda: newest_ns)
+    quotes = QuoteRoutes(Engine(market=replayed), venues, lambda: newest_ns)
     try:
         return quotes.answer(json.dumps(request).encode())
     except Problem as problem:

@@ -1,4 +1,4 @@
-"""Commands that place, amend, cancel, show and explain orders, and the kill switch."""
+"""Commands that place, amend, cancel, show and explain orders, the house's balances, and the kill switch."""
 
 from __future__ import annotations
 
@@ -57,6 +57,10 @@ def add_commands(commands: Any) -> None:
         "--config", type=Path, metavar="DIR", help="for --replay: folder of the configuration (config)"
     )
     _finish(explain, _explain)
+
+    balances = commands.add_parser("balances", help="what the venues say we have, held against our own fills")
+    balances.add_argument("--all", action="store_true", help="assets of which there is nothing, too")
+    _finish(balances, _balances)
 
     halt = commands.add_parser("halt", help="the kill switch: nothing new leaves, cancels still do")
     halt.add_argument("switch", choices=("on", "off", "show"))
@@ -205,6 +209,15 @@ def _explain_recordings(options: argparse.Namespace) -> int:
         print_json(document)
     else:
         out.print(market.quote_table(document))
+    return GOOD
+
+
+def _balances(options: argparse.Namespace) -> int:
+    answer = service(options).balances()
+    if options.json:
+        print_json(answer)
+    else:
+        out.print(orders.balances_table(answer, with_nothing=options.all))
     return GOOD
 
 

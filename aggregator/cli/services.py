@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator import assembly
+from aggregator.api.auth import one_time_link
 from aggregator.api.client import Access, Api, read_access, write_access
 from aggregator.api.server import CannotListen
 from aggregator.assembly.demo import NoVenues
@@ -88,7 +89,8 @@ def _demo(options: argparse.Namespace) -> int:
             write_access(ACCESS_FILE, access)
         except OSError as error:
             print(f"{ACCESS_FILE} cannot be written: {error.strerror}; give commands the key below", file=sys.stderr)
-        err.print(demo_greeting(access, names, seed, ACCESS_FILE), soft_wrap=True)
+        link = one_time_link(key.key, key.secret, time.time_ns())
+        err.print(demo_greeting(access, names, seed, ACCESS_FILE, link), soft_wrap=True)
 
     configuration = replace(configuration, settings=settings, keys=(*configuration.keys, key))
     try:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from aggregator.config.document import Document, KeyPath, read_document
 from aggregator.config.keys import ApiKey, KeyFile, read_key_file
 from aggregator.config.listings import Listings, read_listings_file
-from aggregator.config.schema import Reading, Root, json_schema, unreadable
+from aggregator.config.schema import Root, json_schema, unreadable
 from aggregator.config.settings import DEFAULT_VENUES, InstrumentScale, Settings, read_settings_file
 from aggregator.config.venues import VenueSettings, read_venue_file
 from aggregator.domain.errors import ConfigurationRefused
@@ -71,7 +71,7 @@ def load_configuration(path: Path) -> Configuration:
             rules(instruments.__getitem__)
         except ConfigurationRefused as refused:
             faults += refused.faults
-    faults += _unknown_venues(settings, listings, first.keys())
+    faults += _unknown_venues(settings.record, listings, first.keys())
     keys = _keys(path, settings.document, faults)
     if faults:
         raise ConfigurationRefused(faults)
@@ -109,6 +109,8 @@ def kind_of(path: Path, document: Document) -> Kind:
     best = [kind for kind, known in fits.items() if known == max(fits.values())]
     if len(best) == 1:
         return best[0]
+    if path.stem == "listings":
+        return "listings"
     return "venue" if path.absolute().parent.name == "venues" else "aggregator"
 
 
@@ -163,17 +165,17 @@ def _not_local(venue: VenueSettings) -> Iterator[str]:
         yield venue.fault(("venue",), f"{LOCAL_VENUE} is the local book, which no file describes; give it another name")
 
 
-def _unknown_venues(settings: Reading[Settings], listings: Listings | None, known: Collection[str]) -> Iterator[str]:
+def _unknown_venues(settings: Settings | None, listings: Listings | None, known: Collection[str]) -> Iterator[str]:
     """Venues that rates and listings speak of although no file of this configuration describes them."""
-    rates = settings.record.rates if settings.record else ()
-    named: list[tuple[Root, KeyPath, str]] = [
-        (settings.sound(), ("rates", index, "venue"), rule.venue)
-        for index, rule in enumerate(rates)
-        if rule.venue not in (None, LOCAL_VENUE)
-    ]
-    for index, listing in enumerate(listings.listings if listings else ()):
-        for key, venues in (("display", listing.display), ("route", listing.route)):
-            named += [(listings, ("listings", index, key, place), venue) for place, venue in enumerate(venues)]
+    named: list[tuple[Root, KeyPath, str]] = []
+    if settings is not None:
+        for index, rule in enumerate(settings.rates):
+            if rule.venue is not None and rule.venue != LOCAL_VENUE:
+                named.append((settings, ("rates", index, "venue"), rule.venue))
+    if listings is not None:
+        for index, listing in enumerate(listings.listings):
+            for key, venues in (("display", listing.display), ("route", listing.route)):
+                named += [(listings, ("listings", index, key, place), venue) for place, venue in enumerate(venues)]
     for root, path, venue in named:
         if venue not in known:
             yield root.fault(path, f"no venue is called {venue}; known here: {', '.join(known)}")

@@ -109,9 +109,9 @@ class RateRule(Section):
     source: Name = Field(examples=["official"])
     """The name under which the rate is shown and recorded."""
     base: Asset
-    """One of this asset ..."""
+    """The asset of which one is worth the rate. USD, USDT and USDC are three different assets."""
     quote: Asset = Field(examples=["KRW"])
-    """... is worth so much in this one. USD, USDT and USDC are three different assets."""
+    """The asset in which the rate is told."""
     value: CurrencyRate | None = None
     """What one base is worth in quote."""
     as_of: Day | None = Field(default=None, examples=["2026-11-20"])
@@ -200,15 +200,15 @@ def _rate_relations(document: Document, path: KeyPath) -> Iterator[Fault]:
     if not isinstance(rule, dict):
         return
     is_book, is_stated = "venue" in rule, "value" in rule
-    if is_book == is_stated:
-        text = "write either `value`, or the `venue` in whose book base is sold for quote"
-        yield document.fault(path, text)
+    if is_book and is_stated:
+        yield document.fault((*path, "venue"), "given beside a value; keep one of the two")
+    if not is_book and not is_stated:
+        yield missing(document, (*path, "value"), example="1390.5")
     if is_book and "as_of" in rule:
         yield document.fault((*path, "as_of"), "a book says itself how old it is; remove the key")
-    ages = is_book or "as_of" in rule
-    if ages and "max_age" not in rule:
+    if (is_book or "as_of" in rule) and "max_age" not in rule:
         yield missing(document, (*path, "max_age"), example="10s" if is_book else "96h")
-    if not ages and "max_age" in rule:
+    if is_stated and not is_book and "as_of" not in rule and "max_age" in rule:
         yield document.fault((*path, "max_age"), "nothing says how old the value is; write `as_of`, or remove the key")
     for key, other, example in (("reference", "depeg_bps", "200"), ("depeg_bps", "reference", "1")):
         if key in rule and other not in rule:

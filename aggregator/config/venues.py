@@ -8,6 +8,8 @@ from typing import Literal, TypeGuard
 
 from pydantic import Field
 
+from aggregator.config.declared import Declared
+from aggregator.config.declared_relations import declared_relations
 from aggregator.config.document import Document, Fault, KeyPath
 from aggregator.config.scalars import (
     Asset,
@@ -28,6 +30,7 @@ from aggregator.config.scalars import (
     VenueId,
 )
 from aggregator.config.schema import Reading, Root, Section, missing, read_file, read_text
+from aggregator.config.templates import BLANK
 from aggregator.domain.errors import ConfigurationRefused, NumberRefused
 from aggregator.domain.instrument import Fees, Instrument, Listing, Venue
 from aggregator.domain.numbers import decimals_of, parse_decimal
@@ -172,6 +175,8 @@ class VenueSettings(Root):
     """Whether orders may be sent to the venue."""
     limits: Limits = Field(default_factory=Limits)
     """What the venue allows to one address."""
+    declared: Declared | None = None
+    """The venue's protocol in full. Required for `connector: declarative`, and only then."""
 
     def as_venue(self) -> Venue:
         defunct = f"since {self.defunct.since}: {self.defunct.reason}" if self.defunct else ""
@@ -235,6 +240,8 @@ def venue_relations(document: Document) -> Iterator[Fault]:
         yield from _defunct_or_reachable(document)
         yield from _listed_once(document)
         yield from _snapshots_within_weight(document)
+        yield from declared_relations(document)
+        yield from _blanks(document)
 
 
 def _named_as_its_file(document: Document) -> Iterator[Fault]:
@@ -284,6 +291,16 @@ def _snapshots_within_weight(document: Document) -> Iterator[Fault]:
     whole, share = document.at(("limits", "weight_per_minute")), document.at(path)
     if _is_count(whole) and _is_count(share) and int(share) > int(whole):
         yield document.fault(path, f"{share} is more than weight_per_minute, {whole}; write a part of that")
+
+
+def _blanks(document: Document) -> Iterator[Fault]:
+    """What a new file leaves open."""
+    for path in document.values:
+        value, key = document.at(path), path[-1] if path else ""
+        if isinstance(value, str) and BLANK in value:
+            yield document.fault(path, f"{BLANK} is still to be filled in; write the venue's own value")
+        elif isinstance(key, str) and BLANK in key:
+            yield document.key_fault(path, f"{BLANK} is still to be filled in; write the key that is meant")
 
 
 def _is_count(value: object) -> TypeGuard[str]:

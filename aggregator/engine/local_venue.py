@@ -108,6 +108,11 @@ class LocalVenue:
         refused = acceptance.quantity(terms.quantity) if price is None else acceptance.limit(price, terms.quantity)
         return Refusal(*refused) if refused is not None else None
 
+    def last_price(self, instrument: str) -> int | None:
+        """Of the last trade, before the first one the reference price; None for what is not listed."""
+        book = self.books.get(instrument)
+        return None if book is None else book.last_price or book.rules.reference_price
+
     def reason(self, instrument: str) -> str | None:
         """Why nothing can be sent to this book now."""
         book = self.books.get(instrument)

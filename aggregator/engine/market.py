@@ -79,6 +79,13 @@ class Market:
         chosen = books.values() if venues is None else [books[venue] for venue in venues if venue in books]
         return consolidate(next(iter(books.values())).listing.instrument, chosen, depth, view)
 
+    def middle(self, instrument: str) -> int | None:
+        """Between the best bid and the best offer of all live books, None without both."""
+        live = [book for book in self._books.get(instrument, {}).values() if book.is_live]
+        bids = [price for book in live for price in book.bids.top(1).prices]
+        asks = [price for book in live for price in book.asks.top(1).prices]
+        return (max(bids) + min(asks)) // 2 if bids and asks else None
+
     def check(self) -> None:
         for book in self:
             book.check()

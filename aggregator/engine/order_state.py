@@ -20,8 +20,8 @@ from aggregator.domain.order_events import Balance, RiskLimits
 from aggregator.domain.plan import Holdings
 from aggregator.routing.execution import Conduct, is_immediate
 
-ENDED_KEPT = 500
-"""Parent orders that have ended and are still shown. Older ones are in the journal only."""
+ENDED_KEPT = 200
+"""Parent orders of one account that have ended and are still shown. Older ones are in the journal only."""
 
 IDS_KEPT = 20_000
 """Client order ids of older ones, which are still known to be taken."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -51,6 +52,9 @@ class Parents:
         self._funds = funds
         self._state = state
         self._turn = turn
+        self._ended: defaultdict[str, deque[str]] = defaultdict(deque)
+        for parent in state.ended.values():
+            self._ended[parent.terms.account].append(parent.order_id)
         self._accounts = accounts
 
     def advance(self, parent: ParentOrder, now_ns: int) -> None:
@@ -110,12 +114,13 @@ class Parents:
         self._funds.ended(parent)
         self._state.open.pop(parent.order_id, None)
         self._state.ended[parent.order_id] = parent
-        self._forget()
+        self._ended[parent.terms.account].append(parent.order_id)
+        self._forget(parent.terms.account)
 
-    def _forget(self) -> None:
-        state = self._state
-        while len(state.ended) > ENDED_KEPT:
-            del state.ended[next(iter(state.ended))]
+    def _forget(self, account: str) -> None:
+        state, ended = self._state, self._ended[account]
+        while len(ended) > ENDED_KEPT:
+            state.ended.pop(ended.popleft(), None)
         while len(state.taken_ids) > IDS_KEPT + len(state.open):
             del state.taken_ids[next(iter(state.taken_ids))]
 

@@ -111,7 +111,7 @@ class Requests:
         requests = self._count_request(terms.account, now_ns)
         quote = terms.instrument.quote
         open_money = self._state.open_money(terms.account, quote, but=parent.order_id)
-        refused = refusal(terms, limits, seen.mid, open_money, requests)
+        refused = refusal(terms, limits, self._mid(seen), open_money, requests)
         if refused is None and self._funds.is_participant(terms.account):
             refused = self._local.refusal(terms)
         if refused is not None:
@@ -201,7 +201,7 @@ class Requests:
         limits = limits_of(self._state.limits, parent.terms.account)
         account, quote = parent.terms.account, parent.terms.instrument.quote
         open_money = self._state.open_money(account, quote, but=parent.order_id)
-        mid = self._parents.look(parent, amended.quantity, event.received_ns).mid
+        mid = self._mid(self._parents.look(parent, amended.quantity, event.received_ns))
         requests = self._count_request(account, event.received_ns)
         return refusal(amended, limits, mid, open_money, requests) or self._funds.amend(parent, quantity, limit or 0)
 
@@ -224,6 +224,10 @@ class Requests:
             self._turn.tell(RequestAnswered((order_id,), "not_open", text))
             return None
         return parent
+
+    def _mid(self, seen: Seen) -> int | None:
+        """That of the live books; in a listing of Busan's own that has none yet, its last or its reference price."""
+        return seen.mid if seen.mid is not None else self._local.last_price(seen.request.instrument.name)
 
     def _count_request(self, account: str, now_ns: int) -> int:
         """How many orders the account has asked for in the last second, this one included."""

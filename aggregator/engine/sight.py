@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.errors import BrokenInvariant
-from aggregator.domain.instrument import Fees, Instrument, Listing, Side
+from aggregator.domain.instrument import Fees, Instrument, Listing
 from aggregator.domain.local import LOCAL_VENUE
 from aggregator.domain.plan import Holdings, RouteRequest, RoutingPolicy
 from aggregator.engine.market import Market
@@ -53,16 +53,10 @@ class MarketSight:
             taken = seen(book, request, None, facts.holdings, facts.pending, facts.confidence)
             reason = taken.reason or facts.reason
             depth.append(replace(taken, reason=reason, listing=_with_fees(taken.listing, facts.fees)))
-        return Seen(request, tuple(depth), self._policy_of(instrument), self._mid(instrument.name))
+        return Seen(request, tuple(depth), self._policy_of(instrument), self._market.middle(instrument.name))
 
     def _books(self, instrument: str) -> Mapping[str, VenueBook]:
         return self._market.books(instrument) if instrument in self._market.instruments else {}
-
-    def _mid(self, instrument: str) -> int | None:
-        live = [book for book in self._books(instrument).values() if book.is_live]
-        bids = [price for book in live for price in book.side(Side.BUY).top(1).prices]
-        asks = [price for book in live for price in book.side(Side.SELL).top(1).prices]
-        return (max(bids) + min(asks)) // 2 if bids and asks else None
 
 
 class RecordedSight:

@@ -38,7 +38,7 @@ class MarketCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._books()
         yield from self._venues()
-        yield _gauge("aggregator_inbox_batches", "Batches of events that wait for the engine.", self._inbox())
+        yield gauge("aggregator_inbox_batches", "Batches of events that wait for the engine.", self._inbox())
 
     def _books(self) -> Iterator[Metric]:
         books, now_ns = list(self._engine.market), self._clock_ns()
@@ -121,5 +121,6 @@ def _labels(book: VenueBook) -> tuple[str, str]:
     return book.venue, book.listing.instrument.name
 
 
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+def gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    """One that has no labels."""
     return GaugeMetricFamily(name, text, value=value)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter_ns
 from typing import NamedTuple, cast
 
 from aggregator.domain.effects import Effect
@@ -16,6 +17,7 @@ from aggregator.domain.order_events import OrderEvent, Timer
 from aggregator.engine.digest import orders_sha256
 from aggregator.engine.engine import ORDER_EVENTS, Engine
 from aggregator.service.journal import Journal
+from aggregator.service.tally import Tally
 
 INBOX_AT_MOST = 10_000
 """Batches that wait. When the inbox is full, whoever posts waits: no event is dropped, the sockets are read
@@ -80,6 +82,7 @@ class Runner:
         self._has_outcomes = asyncio.Event()
         self.applied = 0
         """Batches since the start."""
+        self.tally = Tally(engine.orders)
 
     @property
     def waiting(self) -> int:
@@ -114,9 +117,12 @@ class Runner:
 
     async def settle(self) -> None:
         """Wait until all that was applied is durable, and hand out what came of it: the last step of an orderly
-        stop."""
-        if self._journal is not None:
-            await self._journal.flush()
+        stop. The snapshot that it leaves saves the next start the replay."""
+        journal = self._journal
+        if journal is not None:
+            await journal.flush()
+            if journal.failure is None and journal.last_seq > journal.snapshot_seq:
+                self._snapshot(journal)
         self._hand_out()
 
     async def _put(self, batch: Sequence[Event | OrderEvent] | _Asked) -> None:
@@ -160,16 +166,21 @@ class Runner:
         if journal is not None and journal.failure is not None:
             self._keep((), answer, journal.failure)
             return
+        began_ns = perf_counter_ns()
         effects = self._engine.apply(event)
         seen = self._engine.take_seen()
+        self.tally.applied(event, len(seen), perf_counter_ns() - began_ns)
         if journal is None:
             self._keep(effects, answer, None)
             self._hand_out()
             return
         seq = journal.append(event, seen, effects, partial(self._keep, effects, answer))
         if seq - journal.snapshot_seq >= self._snapshot_every:
-            document = self._engine.orders.document()
-            journal.snapshot(seq, document, orders_sha256(document))
+            self._snapshot(journal)
+
+    def _snapshot(self, journal: Journal) -> None:
+        document = self._engine.orders.document()
+        journal.snapshot(journal.last_seq, document, orders_sha256(document))
 
     def _keep(self, effects: Sequence[Effect], answer: Answer | None, failure: JournalFailed | None) -> None:
         """What is carried out here may raise, which is for `run` to raise, not for whoever tells of durability."""

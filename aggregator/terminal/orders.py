@@ -81,6 +81,29 @@ def orders_table(orders: list[dict[str, Any]]) -> RenderableType:
     return shown
 
 
+def balances_table(document: dict[str, Any], *, with_nothing: bool) -> RenderableType:
+    """What each venue says, beside what our fills come to; a difference stands out. Assets of which there is nothing,
+    and should be nothing, only if they are asked for."""
+    shown = table("balances")
+    for head in ("venue", "asset"):
+        shown.add_column(head)
+    for head in ("total", "free", "expected", "difference"):
+        shown.add_column(head, justify="right", no_wrap=True)
+    shown.add_column("reconciled")
+    for venue, assets in document["balances"].items():
+        is_reconciled = venue not in document["reconciling"]
+        for asset, held in assets.items():
+            if not with_nothing and not any(Decimal(number) for number in held.values()):
+                continue
+            difference = Text("", style=GOOD)
+            if Decimal(held["difference"]):
+                difference = Text(held["difference"], style=BAD)
+            numbers = (short(held[name]) for name in ("total", "free", "expected"))
+            shown.add_row(venue, asset, *numbers, difference, "yes" if is_reconciled else Text("no", style=NOTE))
+    waiting = (Text(f"{venue}: {reason}", style=NOTE) for venue, reason in document["reconciling"].items())
+    return Group(shown, *waiting)
+
+
 def explanation(order: dict[str, Any]) -> RenderableType:
     """Why an order went where it went: each plan with its exclusions, then what each child did against its plan."""
     parts: list[RenderableType] = [order_table(order)]

@@ -39,6 +39,7 @@ from aggregator.domain.order_events import (
     Started,
 )
 from aggregator.engine.engine import Engine
+from tests.api.strictness import prove
 
 BTC = Instrument.of("BTC", "USDT")
 START_NS = 1_700_000_000_000_000_000
@@ -73,7 +74,7 @@ def money(text: str) -> int:
 
 class Desk:
     """`sent` is what left for the venues, `events` what was asked of the engine. `real_clock_ns` judges signatures that
-    are made by a real client."""
+    are made by a real client. What else is given is the server's."""
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class Desk:
         *,
         is_reconciled: bool = True,
         real_clock_ns: Callable[[], int] | None = None,
+        **server: Any,
     ) -> None:
         self.now_ns = START_NS
         self.engine = Engine()
@@ -97,11 +99,13 @@ class Desk:
             self._apply(BalancesRead(venue, self.clock_ns(), held))
             self._apply(OpenOrdersRead(venue, self.clock_ns(), ()))
         self.sent.clear()
-        guard = Keys(keys, real_clock_ns or (lambda: self.now_ns))
+        self.judged_ns = real_clock_ns or (lambda: self.now_ns)
+        guard = Keys(keys, self.judged_ns)
         orders, market = self.engine.orders, self.engine.market
         self.server = Server(
             OrderRoutes(orders, market, VENUES, guard, self.ask, self.clock_ns, CANCEL_PATIENCE_S),
             HouseRoutes(orders, guard, self.ask, self.clock_ns),
+            **server,
         )
 
     def clock_ns(self) -> int:
@@ -162,19 +166,20 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Signs as its key does. What differs from what is signed is sent in place of it."""
+    """Signs as its key does. What differs from what is signed is sent in place of it. Every answer is proven to be as
+    it is described."""
 
     def __init__(self, http: Any, desk: Desk, key: ApiKey) -> None:
         self._http = http
-        self._desk = desk
+        self.desk = desk
         self._key = key
         self._numbers = count()
 
     def using(self, key: ApiKey) -> Client:
-        return Client(self._http, self._desk, key)
+        return Client(self._http, self.desk, key)
 
     def signed(self, method: str, path: str, body: bytes = b"", late_ns: int = 0) -> dict[str, str]:
-        timestamp = str(self._desk.now_ns - late_ns + next(self._numbers))
+        timestamp = str(self.desk.now_ns - late_ns + next(self._numbers))
         told = signature(self._key.secret, timestamp, method, path, body)
         return {"X-API-Key": self._key.key, "X-Timestamp-Ns": timestamp, "X-Signature": told}
 
@@ -184,6 +189,7 @@ class Client:
 
     async def send_raw(self, method: str, path: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         async with self._http.request(method, URL(path, encoded=True), data=content, headers=headers) as answer:
+            prove(self.desk.server, method, path, answer.status, answer.content_type, await answer.read())
             return Answer(answer.status, await answer.json(content_type=None), answer.headers)
 
     async def place(self, **changes: Any) -> Answer:

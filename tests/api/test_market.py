@@ -1,6 +1,7 @@
 """The routes as programs use them: answers as documented, errors that name the remedy."""
 
 from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,32 +10,31 @@ from aiohttp.test_utils import TestClient, TestServer
 from aggregator.api.auth import Keys
 from aggregator.api.house import HouseRoutes
 from aggregator.api.market import MarketRoutes, VenueEntry
+from aggregator.api.meters import Meters
 from aggregator.api.orders import OrderRoutes
 from aggregator.api.quotes import QuoteRoutes
 from aggregator.api.server import CannotListen, Operations, Server
+from aggregator.api.sessions import SessionRoutes, Sessions
+from aggregator.api.stream import Stream
+from aggregator.api.stream_hub import Hub
+from aggregator.api.stream_metrics import StreamCollector
+from aggregator.dashboard.routes import Dashboard
 from aggregator.domain.book import Levels
 from aggregator.domain.effects import Effect
 from aggregator.domain.events import BookLost, BookSnapshot, FrameRejected, ListingsRead
 from aggregator.domain.instrument import Fees, Instrument, Listing
 from aggregator.domain.numbers import parse_rate
 from aggregator.domain.order_events import OrderEvent
-from aggregator.domain.plan import RoutingPolicy
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
 from aggregator.service.metrics import MarketCollector, registry
+from aggregator.service.order_metrics import OrderCollector
+from aggregator.service.tally import Tally
+from tests.api.whole import CONNECTION
 
 BTC = Instrument.of("BTC", "USDT")
 NOW_NS = 1_700_000_000_000_000_000
-CONNECTION = {
-    "connections": 1,
-    "open_connections": 1,
-    "connects": 2,
-    "frames": 7,
-    "fetches_waiting": 0,
-    "weight_used": 50,
-    "breaker_remaining_ns": 0,
-    "clock_offset_ns": -1_500_000,
-}
+JOURNAL: Any = SimpleNamespace(last_seq=9, durable_seq=7, waiting=2, failure=None)
 
 
 def listing(venue: str, fee: str) -> Listing:
@@ -65,12 +65,18 @@ def service() -> tuple[Engine, Server]:
     collector = MarketCollector(
         engine, {name: entry.connection for name, entry in entries.items()}, lambda: 3, lambda: NOW_NS
     )
-    operations = Operations(engine, registry(collector), lambda: 3)
-    market = MarketRoutes(engine, views, entries, lambda: NOW_NS)
-    quotes = QuoteRoutes(engine, entries, lambda instrument: RoutingPolicy(), lambda: NOW_NS)
+    meters = Meters()
     keys = Keys((), lambda: NOW_NS)
+    hub = Hub(engine, views, entries, lambda: NOW_NS)
+    placing = OrderCollector(engine.orders, Tally(engine.orders), {}, JOURNAL, lambda: NOW_NS)
+    operations = Operations(engine, registry(collector, placing, StreamCollector(hub), meters), lambda: 3)
+    market = MarketRoutes(engine, views, entries, lambda: NOW_NS)
+    quotes = QuoteRoutes(engine, entries, lambda: NOW_NS)
     orders = OrderRoutes(engine.orders, engine.market, entries, keys, ask, lambda: NOW_NS)
-    return engine, Server(market, quotes, operations, orders, HouseRoutes(engine.orders, keys, ask, lambda: NOW_NS))
+    house = HouseRoutes(engine.orders, keys, ask, lambda: NOW_NS)
+    stream = Stream(hub, engine.market, keys, lambda: NOW_NS)
+    page = (Dashboard(), SessionRoutes(keys, Sessions(lambda: NOW_NS)))
+    return engine, Server(market, quotes, operations, orders, house, stream, *page, meters=meters)
 
 
 @pytest.fixture
@@ -152,12 +158,16 @@ async def test_instruments_tell_their_rules_and_fees(client: Any) -> None:
         ("/v1/books/BTC-USDT?depth=0", 400, "bad_parameter", "from 1 to 1000"),
         ("/v1/books/BTC-USDT?depth=1001", 400, "bad_parameter", "from 1 to 1000"),
         ("/v1/books/BTC-USDT?depth=%E0%A5%AB", 400, "bad_parameter", "from 1 to 1000"),
-        ("/v1/books/BTC-USDT?depth=" + "9" * 5000, 400, "bad_parameter", "from 1 to 1000"),
+        ("/v1/books/BTC-USDT?depth=" + "9" * 500, 400, "bad_parameter", "from 1 to 1000"),
+        ("/v1/books/BTC-USDT?depth=" + "9" * 5000, 414, "uri_too_long", "at most 2048"),
+        ("/v1/books/BTC-USDT?depth=5&depth=6", 400, "bad_parameter", "give it once"),
+        ("/v1/books/BTC-USDT?dept=5", 400, "bad_parameter", "takes depth, view, venues"),
+        ("/v1/venues?x", 400, "bad_parameter", "takes none"),
         ("/v1/books/BTC-USDT?view=fair", 400, "bad_parameter", "gross or net"),
         ("/v1/books/BTC-USDT?venues=kraken", 400, "bad_parameter", "binance, huobi"),
         ("/v1/books/BTC-USDT?venues=", 400, "bad_parameter", "binance, huobi"),
         ("/v1/venues/kraken", 404, "unknown_venue", "binance, huobi"),
-        ("/v1/nothing", 404, "unknown_route", "README"),
+        ("/v1/nothing", 404, "unknown_route", "/openapi.json"),
         ("/v1/books/..%2F..%2Fetc", 404, "unknown_instrument", "BTC/USDT"),
     ],
 )

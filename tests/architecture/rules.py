@@ -24,6 +24,7 @@ FLOORS = {
     "engine": 3,
     "service": 4,
     "api": 5,
+    "client": 5,
     "dashboard": 5,
     "records": 5,
     "assembly": 6,
@@ -34,6 +35,7 @@ FLOORS = {
 TOP = 6  # the one floor whose rooms know one another
 
 OPEN_TO_CONNECTORS = {"domain", "books", "config"}
+OPEN_TO_THE_CLIENT = {"domain", "client"}
 SHARED_BY_VENUES = {"simulation"}  # the folders of connectors/ that are not a venue
 
 PURE_ROOMS = {"domain", "books", "routing", "engine"}
@@ -197,6 +199,16 @@ def connectors_stand_on_floors_0_and_1(root: Path) -> Iterator[str]:
                 yield module.fault(found.line, f"imports {found.target}: only floors 0 and 1 are open to it")
 
 
+def the_client_stands_on_the_domain_only(root: Path) -> Iterator[str]:
+    """Whoever uses the API from outside takes nothing else of the house along."""
+    for module in in_aggregator(root):
+        if module.room != "client":
+            continue
+        for found in module.imports():
+            if is_within(found.target, "aggregator") and room_of(found.target) not in OPEN_TO_THE_CLIENT:
+                yield module.fault(found.line, f"imports {found.target}: only the domain is open to it")
+
+
 def venues_are_independent(root: Path) -> Iterator[str]:
     """What two venues share stands beside their folders, and names neither."""
     folder = root / "connectors"
@@ -292,6 +304,7 @@ RULES: tuple[Rule, ...] = (
     no_cycle,
     aggregator_names_no_connector,
     connectors_stand_on_floors_0_and_1,
+    the_client_stands_on_the_domain_only,
     venues_are_independent,
     domain_needs_only_the_standard_library,
     pure_floors_touch_nothing_outside,

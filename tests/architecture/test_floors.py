@@ -49,6 +49,7 @@ SOUND = {
     "aggregator/books/rates.py": "def rate(child):\n    return child.open()\n",
     "aggregator/service/clock.py": "import asyncio, time\nfrom aggregator.engine import engine\n",
     "aggregator/records/reports.py": "import pandas\n",
+    "aggregator/client/calls.py": "import aiohttp\nfrom aggregator.client.errors import Refused\n",
     "connectors/contract.py": "from aggregator.domain import numbers\n",
     "connectors/link.py": "import aiohttp\nfrom connectors.contract import Send\n",
     "connectors/binance/simulator.py": "from ..simulation import exchange\nfrom . import wire\n",
@@ -131,6 +132,16 @@ VIOLATIONS: list[tuple[Rule, dict[str, str], str]] = [
         rules.connectors_stand_on_floors_0_and_1,
         {"connectors/link.py": "from aggregator import __version__"},
         "aggregator.__version__",
+    ),
+    (
+        rules.the_client_stands_on_the_domain_only,
+        {"aggregator/client/calls.py": "from aggregator.books import depth"},
+        "aggregator.books.depth",
+    ),
+    (
+        rules.no_import_upward,
+        {"aggregator/service/runner.py": "from aggregator.client import Client"},
+        "aggregator.client.Client",
     ),
     (
         rules.venues_are_independent,

@@ -19,10 +19,12 @@ from tests.benchmarks import (
     books_contest,
     churn,
     consolidated_contest,
+    declarative_contest,
     journal_contest,
     live_contest,
     memory,
     planner_contest,
+    stream_contest,
     sustained,
 )
 from tests.benchmarks.contest import Figure
@@ -30,10 +32,12 @@ from tests.benchmarks.contest import Figure
 BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "books": books_contest.run,
     "consolidated": consolidated_contest.run,
+    "declarative": declarative_contest.run,
     "live": live_contest.run,
     "sustained": sustained.run,
     "planner": planner_contest.run,
     "journal": journal_contest.run,
+    "stream": stream_contest.run,
     "memory": memory.run,
     "churn": churn.run,
 }

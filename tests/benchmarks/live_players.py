@@ -59,9 +59,9 @@ class Stopwatch:
         return Score(seconds, cpu_seconds, sha256(repr((bids, asks)).encode()).hexdigest())
 
 
-def service_on(host: str, venues: Sequence[str], instruments: Sequence[str]) -> Service:
+def service_on(host: str, venues: Sequence[str], instruments: Sequence[str], refreshes: int = 10) -> Service:
     """The service on as many venues as are named, all of which speak as Binance does, and from the same address. The
-    frames tell the time of long ago, so nobody is to mind."""
+    frames tell the time of long ago, so nobody is to mind. `refreshes` is how often in a second readers get news."""
     loaded = load_configuration(REPOSITORY / "config" / "demo.yaml")
     binance = next(venue for venue in loaded.venues if venue.venue == "binance")
     update: dict[str, Any] = {
@@ -70,7 +70,9 @@ def service_on(host: str, venues: Sequence[str], instruments: Sequence[str]) -> 
         "freshness": binance.freshness.model_copy(update={"silent_ns": None, "behind_ns": None, "frozen_ns": None}),
     }
     copies = tuple(binance.model_copy(update={**update, "venue": name}) for name in venues)
-    return Service(replace(loaded, venues=copies), SystemClock())
+    free = loaded.settings.listen.model_copy(update={"port": 0})
+    settings = loaded.settings.model_copy(update={"listen": free, "display_rate_per_second": refreshes})
+    return Service(replace(loaded, venues=copies, settings=settings), SystemClock())
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from aggregator.domain.errors import ConfigurationRefused
 from aggregator.domain.instrument import PRICE_DECIMALS, QUANTITY_DECIMALS
 from aggregator.domain.order import ASSET_DECIMALS
 from aggregator.domain.order_events import RiskLimits
-from tests.config.texts import DEFUNCT, KEY_FILE, SETTINGS, VENUE, spoiled
+from tests.config.texts import DEFUNCT, KEY_FILE, LISTINGS, SETTINGS, VENUE, spoiled
 from tests.paths import REPOSITORY
 
 CONFIG = REPOSITORY / "config"
@@ -24,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "venues" / "example.yaml").write_text(VENUE)
     (tmp_path / "venues" / "gone.yaml").write_text(DEFUNCT)
     (tmp_path / "aggregator.yaml").write_text(SETTINGS)
+    (tmp_path / "listings.yaml").write_text(LISTINGS)
     (tmp_path / "keys.yaml").write_text(KEY_FILE)
     (tmp_path / "keys.yaml").chmod(0o600)
     return tmp_path
@@ -49,7 +50,7 @@ def test_a_configuration_is_the_settings_the_venues_and_their_instruments():
     assert (settings.display_rate_per_second, settings.seed) == (25, 7)
     assert (settings.log.level, settings.log.format) == ("debug", "json")
     assert [venue.venue for venue in configuration.venues] == ["example", "gone"]
-    assert sorted(configuration.instruments) == ["BTC/USDT", "ETH/USDT"]
+    assert sorted(configuration.instruments) == ["BTC/KRW", "BTC/USDT", "ETH/USDT", "USDC/KRW"]
 
 
 @pytest.mark.usefixtures("folder")
@@ -80,6 +81,7 @@ def test_an_empty_mapping_of_settings_is_all_defaults():
     assert (settings.log.level, settings.log.format) == ("info", "auto")
     configuration = load_configuration(Path("aggregator.yaml"))
     assert (configuration.keys, configuration.journal, settings.risk_limits()) == ((), None, {})
+    assert (configuration.listings, configuration.local_rules(), settings.rate_sources()) == (None, [], ())
 
 
 @pytest.mark.usefixtures("folder")
@@ -155,6 +157,7 @@ ADVICE = "name a .yaml file, or a folder of them, relative to this file"
         ("risk: {desk 1: {collar_bps: 5}}", "1:8: risk.desk 1: 'desk 1' is not an account, or"),
         ("routing: {market_bound_bps: 10001}", "1:29: routing.market_bound_bps: '10001' is not a whole number from 0"),
         ("keys: none.yaml", "1:7: keys: nothing is at none.yaml; name a file of keys, relative to this file, or"),
+        ("listings: none.yaml", "1:11: listings: nothing is at none.yaml; name a file of listings, relative to this"),
         ("files: venues/", "1:1: files: unknown key; known here: venues, listen, "),
         ("listen: {prot: 1}", "1:10: listen.prot: unknown key; did you mean port?"),
         ("listen: {port: 80a}", "1:16: listen.port: '80a' is not a whole number from 0 to 65535"),
@@ -202,7 +205,7 @@ def test_a_file_that_cannot_be_read_is_a_fault():
 @pytest.mark.usefixtures("folder")
 def test_either_kind_of_file_is_checked_alone():
     assert check_file(Path("aggregator.yaml")) == check_file(Path("venues/example.yaml")) == []
-    assert check_file(Path("keys.yaml")) == []
+    assert check_file(Path("keys.yaml")) == check_file(Path("listings.yaml")) == []
     write("venues/example.yaml", spoiled(VENUE, ("venue: example\n", "")))
     assert check_file(Path("venues/example.yaml")) == [
         "venues/example.yaml:1:1: venue: missing; for example `venue: gateio`"
@@ -217,6 +220,9 @@ def test_either_kind_of_file_is_checked_alone():
         ("venues/a.yaml", SETTINGS, "aggregator"),
         ("a.yaml", "name: A\nfees: {}", "venue"),
         ("venues/a.yaml", KEY_FILE, "keys"),
+        ("venues/a.yaml", LISTINGS, "listings"),
+        ("listings.yaml", "listings: []", "listings"),
+        ("a.yaml", "listings: []", "aggregator"),
         ("a.yaml", "keys: keys.yaml", "aggregator"),
         ("venues/a.yaml", "- a", "venue"),
         ("a.yaml", "- a", "aggregator"),

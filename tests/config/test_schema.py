@@ -10,7 +10,8 @@ import yaml
 
 from aggregator.config.document import Document, read_document
 from aggregator.config.files import check_file, json_schemas, kind_of
-from tests.config.texts import DEFUNCT, KEY_FILE, SETTINGS, VENUE
+from tests.config.declared_texts import CHAINED, DECLARED, PICTURES
+from tests.config.texts import DEFUNCT, KEY_FILE, LISTINGS, SETTINGS, VENUE
 from tests.paths import REPOSITORY
 
 SCHEMAS: dict[str, dict[str, Any]] = {str(kind): schema for kind, schema in json_schemas().items()}
@@ -104,7 +105,9 @@ def test_every_mapping_is_described_and_closed():
 
 
 @pytest.mark.parametrize(
-    ("text", "of"), [(VENUE, "venue"), (DEFUNCT, "venue"), (SETTINGS, "aggregator"), (KEY_FILE, "keys")]
+    ("text", "of"),
+    [(VENUE, "venue"), (DEFUNCT, "venue"), (SETTINGS, "aggregator"), (LISTINGS, "listings"), (KEY_FILE, "keys")]
+    + [(text, "venue") for text in (DECLARED, PICTURES, CHAINED)],
 )
 def test_the_schema_accepts_what_the_readers_accept(text, of):
     assert misfits(as_an_editor_reads(text), SCHEMAS[of], SCHEMAS[of]) == []
@@ -141,7 +144,7 @@ def test_every_default_and_every_example_in_the_schema_is_read(tmp_path):
     for of, schema in SCHEMAS.items():
         for path, rule in leaves(schema, schema):
             for value in [*rule.get("examples", ()), *([rule["default"]] if "default" in rule else ())]:
-                file = tmp_path / ("gateio.yaml" if of == "venue" else "a.yaml")
+                file = tmp_path / {"venue": "gateio.yaml", "listings": "listings.yaml"}.get(of, "a.yaml")
                 text = value
                 for key in reversed(path):
                     text = [text] if key == 0 else {key: text}
@@ -179,7 +182,8 @@ def test_every_key_that_a_comment_speaks_of_exists(file):
 
 
 def test_all_keys_are_read_by_some_committed_or_tested_file():
-    documents: list[Document] = [read_document(text.encode(), "") for text in (VENUE, DEFUNCT, SETTINGS, KEY_FILE)]
+    texts = (VENUE, DEFUNCT, DECLARED, PICTURES, CHAINED, SETTINGS, LISTINGS, KEY_FILE)
+    documents: list[Document] = [read_document(text.encode(), "") for text in texts]
     used = {path[-1] for document in documents for path in document.keys}
     for schema in SCHEMAS.values():
         for title, mapping in mappings(schema):

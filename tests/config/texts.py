@@ -77,10 +77,49 @@ risk:
 routing:
   market_bound_bps: 50
   search_limit: 3000
+listings: listings.yaml
+rates:
+  - {source: official, base: USD, quote: KRW, value: 1390.5, as_of: 2026-11-20, max_age: 96h}
+  - {source: fixed, base: USDT, quote: USD, value: 1}
+  - {source: market, base: USDT, quote: KRW, venue: example, max_age: 10s, reference: 1390, depeg_bps: 300}
+  - {source: local, base: USDC, quote: KRW, venue: busan, max_age: 2m}
 seed: 7
 log:
   level: debug
   format: json
+"""
+
+LISTINGS = """\
+tick_tables:
+  krw:
+    - {tick: 0.1}
+    - {from: 100, tick: 1}
+    - {from: 1e6, tick: 1000}
+  plain:
+    - {from: 0, tick: 0.01}
+listings:
+  - instrument: BTC/KRW
+    ticks: krw
+    lot: 1e-8
+    minimum_quantity: 0.00001
+    maximum_quantity: 100
+    minimum_notional: 5000
+    reference_price: 85714000
+    price_band_bps: 3000
+    market_bound_bps: 100
+    fees: {maker: 0.0004, taker: 0.0005}
+    self_trade: decrement
+    state: pre_open
+    display: [example, gone]
+    route: [example]
+  - instrument: USDC/KRW
+    ticks: plain
+    lot: 0.01
+    reference_price: 1390
+    price_band_bps: 500
+    market_bound_bps: 50
+    fees: {maker: 0, taker: 0}
+    hours: {pre_open: "08:30", open: "09:00", close: "23:30"}
 """
 
 KEY_FILE = """\

@@ -16,7 +16,7 @@ from aggregator.service.captures import Kind, Record, read_captures
 from tests.paths import needs_shared, shared
 
 CONFIG = Path(__file__).parents[2] / "config"
-VENUES = ("binance-", "cryptocom-", "ftx-", "gate-spot-2021", "htx-")
+VENUES = ("binance-", "cryptocom-", "ftx-", "gate-spot-", "htx-", "probit-", "upbit-")
 
 
 def recordings() -> list[str]:
@@ -66,6 +66,17 @@ def outcome(book: VenueBook) -> tuple[Any, ...]:
         counters.rejected_frames,
         book_sha256(book),
     )
+
+
+@needs_shared
+def test_a_book_that_has_no_beginning_is_never_live_and_says_why() -> None:
+    """Bithumb's recording holds changes without ids, and no whole book that they could be applied to."""
+    name = "bithumb-20210601"
+    replay = replayed(name)
+    why = "never live: the socket sends changes without ids and never the whole book"
+    outcomes = {book.listing.symbol: (book.health.value, book.reason) for book in replay.market}
+    assert outcomes == dict.fromkeys(golden_symbols(name), ("syncing", why))
+    assert (replay.faults, replay.is_faultless) == ([], False)
 
 
 @needs_shared

@@ -15,7 +15,7 @@ from aggregator.domain.book import Levels
 from aggregator.domain.errors import FrameRefused
 from aggregator.domain.instrument import Instrument, Listing
 from connectors import levels as levels_module
-from connectors.levels import EvenLevels, read_levels
+from connectors.levels import EvenLevels, read_cells, read_levels
 from tests.twins.examples import examples
 from tests.twins.wire_levels import Malformed, naive_levels
 
@@ -276,3 +276,32 @@ class TestLevels:
     def test_of_an_empty_side_are_none(self) -> None:
         for text in (b"[]", b"[ ]", b" [\n] "):
             assert read(text) == Levels([], [])
+
+
+class TestLevelsThatAreObjects:
+    """Each number was found by its name, and comes as the JSON that was written for it."""
+
+    @given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT, st.booleans()), max_size=8))
+    @examples(100)
+    def test_are_read_as_those_in_lists_are(self, rows: list[tuple[str, str, bool]]) -> None:
+        written = [[f'"{cell}"' if quoted else cell for cell in (price, quantity)] for price, quantity, quoted in rows]
+        text = ("[" + ",".join(f"[{price},{quantity}]" for price, quantity in written) + "]").encode()
+        cells = [(Raw(price.encode()), Raw(quantity.encode())) for price, quantity in written]
+        try:
+            found: Levels | None = read_cells(cells, LISTING)
+        except FrameRefused as error:
+            assert error.symbol == "BTCUSDT"
+            found = None
+        assert found == naive(text)
+
+    @pytest.mark.parametrize("odd", [b"null", b"[1]", b'{"a":1}', b"-1", b'""', b'"1 2"', b"true", b'"\\u0031"'])
+    def test_are_refused_when_a_cell_is_no_number(self, odd: bytes) -> None:
+        for cell in ((Raw(odd), Raw(b"1")), (Raw(b"1"), Raw(odd))):
+            with pytest.raises(FrameRefused, match="levels of BTCUSDT"):
+                read_cells([cell], LISTING)
+
+    def test_a_price_of_0_is_a_level_that_is_not_there_only_where_the_venue_writes_it_so(self) -> None:
+        cells = [(Raw(b"0"), Raw(b"0.0")), (Raw(b"2"), Raw(b"1"))]
+        assert read_cells(cells, LISTING, skips_free=True) == Levels([2 * 10**8], [10**10])
+        with pytest.raises(FrameRefused, match="a price of 0"):
+            read_cells(cells, LISTING)

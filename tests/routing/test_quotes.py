@@ -15,6 +15,9 @@ from aggregator.api.quotes import QuoteRoutes
 from aggregator.domain.book import Levels
 from aggregator.domain.events import BookLost, BookSnapshot, ListingsRead
 from aggregator.domain.instrument import Fees, Instrument, Listing
+from aggregator.domain.numbers import parse_decimal
+from aggregator.domain.order import ASSET_DECIMALS
+from aggregator.domain.order_events import Balance, BalancesRead, FeesRead, OpenOrdersRead, Started
 from aggregator.domain.plan import NET_ONE, Rate, RoutingPolicy, VenueTerms
 from aggregator.engine.engine import Engine
 from tests.routing.venues import BTC
@@ -30,9 +33,9 @@ def rows(instrument: Instrument, *levels: tuple[str, str]) -> Levels:
     )
 
 
-def engine() -> Engine:
+def engine(policy: RoutingPolicy | None = None) -> Engine:
     """Three venues, of which gateio is lost, and one that lists BTC/USDC alone."""
-    told = Engine()
+    told = Engine(policy_of=lambda _: policy or RoutingPolicy())
     for venue in VENUES[:3]:
         listing = Listing(venue, "BTCUSDT", BTC, lot=BTC.quantity("0.001"), fees=Fees(taker=100_000))
         told.apply(ListingsRead(venue, 1, [listing]))
@@ -45,7 +48,7 @@ def engine() -> Engine:
 
 
 def routes(policy: RoutingPolicy | None = None, **more: Any) -> QuoteRoutes:
-    return QuoteRoutes(engine(), VENUES, lambda _: policy or RoutingPolicy(), lambda: NOW_NS, **more)
+    return QuoteRoutes(engine(policy), VENUES, lambda: NOW_NS, **more)
 
 
 def ask(**body: Any) -> dict[str, Any]:
@@ -99,6 +102,55 @@ class TestAnAnswer:
             answer = routes(rates=lambda rates=rates: rates).answer(body)
             assert [child["venue"] for child in answer["children"]] == [venue]
             assert ("bitstamp BTC/USDC" in answer["excluded"]) == (rates == (old,))
+
+
+class TestWithAccounts:
+    def test_is_what_an_order_would_be_planned_on(self) -> None:
+        told = with_accounts(binance={"USDT": "50"}, huobi={"USDT": "1000"})
+        answer = quoted(told, quantity="1.5")
+        assert {child["venue"]: child["quantity"] for child in answer["children"]} == {
+            "binance": "0.499",
+            "huobi": "1.001",
+        }
+        assert answer["balances"] == "checked"
+
+    def test_leaves_out_where_there_is_no_account_and_what_is_not_reconciled(self) -> None:
+        told = with_accounts(huobi={"USDT": "1000"})
+        told.apply(Started(3, "abc123", ("huobi", "gateio")))
+        answer = quoted(told, quantity="1")
+        assert answer["excluded"] == {
+            "binance": "no account there",
+            "huobi": "not reconciled: its balances are not read yet",
+            "gateio": "syncing: the connection is gone",
+        }
+        assert answer["unfilled_reasons"] == {"no_venue": "1"}
+
+    def test_counts_the_accounts_own_fees(self) -> None:
+        told = with_accounts(binance={"USDT": "1000"}, huobi={"USDT": "1000"})
+        told.apply(FeesRead("huobi", 3, BTC, maker=0, taker=0))
+        assert [child["venue"] for child in quoted(told, quantity="1")["children"]] == ["huobi"]
+
+    def test_changes_nothing_and_leaves_nothing_to_write_down(self) -> None:
+        told = with_accounts(binance={"USDT": "1000"})
+        before = told.orders.document()
+        quoted(told, quantity="1")
+        assert told.orders.document() == before
+        assert told.take_seen() == []
+
+
+def with_accounts(**balances: dict[str, str]) -> Engine:
+    told = engine()
+    told.apply(Started(3, "abc123", tuple(balances)))
+    for venue, held in balances.items():
+        money = {asset: parse_decimal(text, ASSET_DECIMALS) for asset, text in held.items()}
+        told.apply(BalancesRead(venue, 4, {asset: Balance(total, total) for asset, total in money.items()}))
+        told.apply(OpenOrdersRead(venue, 4, ()))
+    return told
+
+
+def quoted(told: Engine, **body: Any) -> dict[str, Any]:
+    content = json.dumps({"symbol": "BTC/USDT", "side": "buy", **body}).encode()
+    return QuoteRoutes(told, VENUES, lambda: NOW_NS).answer(content)
 
 
 class TestARefusal:

@@ -15,6 +15,7 @@ from aggregator.domain.errors import JournalFailed
 from aggregator.domain.events import BookSnapshot, ListingsRead
 from aggregator.domain.instrument import Instruments, Listing
 from aggregator.domain.order_events import HaltSwitched, OrderRequested, Started
+from aggregator.engine.digest import orders_sha256
 from aggregator.engine.engine import Engine
 from aggregator.service.journal import Journal
 from aggregator.service.journal_file import JournalReader
@@ -138,6 +139,16 @@ async def test_snapshots_are_taken_on_the_way_and_a_recovery_starts_there(path: 
     assert again.orders.halt_reason == "turn 24"
 
 
+async def test_an_orderly_stop_leaves_a_snapshot_of_the_last_state(path: Path) -> None:
+    desk = Desk(path)
+    async with running(desk):
+        await desk.runner.ask(HaltSwitched(START_NS, True, "ops", "the end"))
+    with JournalReader(path) as reader:
+        snapshot = reader.latest_snapshot()
+        assert snapshot is not None
+        assert (snapshot.seq, snapshot.digest) == (reader.last_seq(), orders_sha256(desk.engine.orders.document()))
+
+
 async def test_without_a_journal_effects_leave_at_once() -> None:
     engine, left = engine_with_books(START_NS), list[Effect]()
     runner = Runner(engine, lambda: START_NS, left.extend)
@@ -194,9 +205,10 @@ async def test_an_order_is_planned_again_from_what_was_seen_then(path: Path) -> 
     async with running(desk):
         await desk.runner.ask(Started(START_NS, "abc123"))
         await desk.runner.ask(OrderRequested(START_NS, order_terms("c1")))
-    again = Engine()
-    with JournalReader(path) as reader:
-        (seen,) = [entry.seen for entry in reader.read() if entry.kind == "OrderRequested"]
-        assert [look["mid"] for look in seen] == ["60000.5"]
-        recover(reader, again, Instruments())
+        again = Engine()
+        with JournalReader(path) as reader:
+            (seen,) = [entry.seen for entry in reader.read() if entry.kind == "OrderRequested"]
+            assert [look["mid"] for look in seen] == ["60000.5"]
+            assert reader.latest_snapshot() is None
+            recover(reader, again, Instruments())
     assert again.orders.document() == desk.engine.orders.document()

@@ -1,0 +1,107 @@
+"""Commands on venues: which there are, and the file of a new one."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from aggregator import assembly
+from aggregator.cli.console import FAULTS, GOOD, add_json, out, print_json
+from aggregator.cli.scaffold import DECLARATIVE, blanks_in, scaffold
+from aggregator.config.files import SUFFIXES
+from aggregator.config.venues import VenueSettings, read_venue_file
+from aggregator.domain.errors import ConfigurationRefused
+from aggregator.terminal.tables import table
+
+FOLDER = Path("config") / "venues"
+COLUMNS = ("venue", "name", "connector", "numbering", "status", "listings", "display", "route")
+
+
+def add_commands(commands: Any) -> None:
+    venue = commands.add_parser("venue", help="list the venues, or write the file of a new one")
+    venue_commands = venue.add_subparsers(metavar="COMMAND", required=True)
+    listing = venue_commands.add_parser("list", help="every venue that has a file, and how far it is used")
+    _add_folder(listing)
+    add_json(listing)
+    listing.set_defaults(run=_list)
+    adding = venue_commands.add_parser("add", help="write the commented file of a new venue, with blanks to fill in")
+    adding.add_argument("name", metavar="NAME", help="its id: small letters, digits and _")
+    adding.add_argument(
+        "--via", default=DECLARATIVE, metavar="CONNECTOR", help="whose protocol it speaks (declarative: its file says)"
+    )
+    _add_folder(adding)
+    adding.set_defaults(run=_add)
+
+
+def _add_folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--folder", type=Path, default=FOLDER, metavar="DIR", help=f"of the venue files ({FOLDER})")
+
+
+def _list(options: argparse.Namespace) -> int:
+    if not options.folder.is_dir():
+        raise ConfigurationRefused([f"{options.folder}: no such folder; name the one that holds the venue files"])
+    files = sorted(path for path in options.folder.iterdir() if path.suffix in SUFFIXES and path.name[0] != ".")
+    readings = [read_venue_file(path) for path in files]
+    rows = [_row(reading.record) for reading in readings if reading.record is not None]
+    faults = [fault for reading in readings for fault in reading.faults]
+    if options.json:
+        print_json({"venues": rows, "faults": faults})
+    else:
+        drawn = table("Venues")
+        for column in COLUMNS:
+            drawn.add_column(column)
+        for row in rows:
+            drawn.add_row(*(_shown(row[column]) for column in COLUMNS))
+        out.print(drawn)
+        for fault in faults:
+            print(fault, file=sys.stderr)
+    return FAULTS if faults else GOOD
+
+
+def _row(venue: VenueSettings) -> dict[str, Any]:
+    """A connector in Python numbers updates as its venue does; only a declaration says here how that is."""
+    return {
+        "venue": venue.venue,
+        "name": venue.name,
+        "connector": venue.connector,
+        "numbering": venue.declared.numbering if venue.declared is not None else None,
+        "never_live": venue.declared.snapshot.nowhere if venue.declared is not None else None,
+        "status": venue.status,
+        "listings": len(venue.listings),
+        "display": venue.display,
+        "route": venue.route,
+    }
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _add(options: argparse.Namespace) -> int:
+    name, connector = options.name, options.via
+    if not re.fullmatch("[a-z][a-z0-9_]{0,31}", name):
+        raise ConfigurationRefused([f"{name!r} is not a venue id of small letters, digits and _, such as gateio"])
+    _require_connector(connector)
+    file = options.folder / f"{name}.yaml"
+    text = scaffold(name, connector, str(file))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except FileExistsError:
+        raise ConfigurationRefused([f"{file} is there already; edit it, or choose another name"]) from None
+    print(f"{file}: {blanks_in(text)} blanks to fill in, then `aggregator config check {file}`", file=sys.stderr)
+    return GOOD
+
+
+def _require_connector(name: str) -> None:
+    """Raises ConfigurationRefused, naming those that there are."""
+    try:
+        assembly.load_connector(VenueSettings.model_construct(connector=name))
+    except ConfigurationRefused as refused:
+        raise ConfigurationRefused([fault.partition("connector: ")[2] for fault in refused.faults]) from None
