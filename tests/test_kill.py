@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from aggregator.api.client import Answered, Unreachable
 from aggregator.domain.effects import Alarm, Effect, ParentChanged, PlaceChild
 from aggregator.domain.instrument import Instruments
-from aggregator.domain.lifecycle import ChildState
+from aggregator.domain.lifecycle import ChildState, ending
 from aggregator.domain.order import ChildOrder, ParentOrder
 from aggregator.domain.order_events import OrderEvent, Started
 from aggregator.engine.digest import orders_sha256
@@ -59,13 +59,15 @@ FAULTS: Sequence[Mapping[str, Any]] = (
 
 
 class Client:
-    """Asks for one thing after the other, and repeats each until it has an answer."""
+    """Asks for one thing after the other, and repeats each until it has an answer; at times it repeats one that was
+    answered, in this life of the service or before."""
 
     def __init__(self, house: House, number: int, random: Random) -> None:
         self._house = house
         self._number = number
         self._random = random
         self._resting: list[str] = []
+        self._requests: deque[dict[str, Any]] = deque(maxlen=50)
         self.answers: dict[str, set[str]] = {}
         """By client order id, the order ids that the service ever named for it."""
         self.refusals: Counter[str] = Counter()
@@ -73,19 +75,25 @@ class Client:
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            await self._place()
+            await self._place(self._new_request())
+            if self._random.random() < 0.2:
+                await self._place(self._random.choice(self._requests))
             if len(self._resting) > RESTING_AT_MOST or (self._resting and self._random.random() < 0.3):
                 await self._change(self._random.choice(self._resting))
             await asyncio.sleep(self._random.random() / 50)
 
-    async def _place(self) -> None:
+    def _new_request(self) -> dict[str, Any]:
         client_order_id = f"c{self._number}-{len(self.answers)}"
         self.answers[client_order_id] = set()
-        request = {"client_order_id": client_order_id, **self._terms()}
+        self._requests.append({"client_order_id": client_order_id, **self._terms()})
+        return self._requests[-1]
+
+    async def _place(self, request: dict[str, Any]) -> None:
+        client_order_id = request["client_order_id"]
         try:
             order = await self._until_answered(lambda: self._house.api.place(request))
             self.answers[client_order_id].add(order["order_id"])
-            if order["time_in_force"] == "GTC":
+            if order["time_in_force"] == "GTC" and client_order_id not in self._resting:
                 self._resting.append(client_order_id)
         except Answered as refusal:
             self.refusals[refusal.code] += 1
@@ -209,10 +217,11 @@ async def test_a_service_that_is_killed_again_and_again_loses_nothing_and_does_n
 
 
 async def fail(house: House, random: Random) -> None:
-    """Two new faults, at venues chosen at random."""
+    """Two new faults at each venue, chosen at random."""
     await house.no_faults()
-    for venue in random.sample(VENUES, 2):
-        await house.fault(venue, **random.choice(FAULTS))
+    for venue in VENUES:
+        for fault in random.sample(FAULTS, 2):
+            await house.fault(venue, **fault)
 
 
 async def busy(clients: Sequence[Client], working: Sequence[asyncio.Task[None]], answers: int) -> None:
@@ -273,6 +282,8 @@ def every_child_is_as_its_venue_has_it(house: House, journal: Replayed) -> None:
             found.add(child_id)
             child = known[child_id]
             assert (child.terms.venue, child.filled, order.is_open) == (venue, order.filled, False), (child, order)
+            is_rejected = child.state is ChildState.REJECTED and order.refusal is not None and not order.filled
+            assert is_rejected or child.state is ending(order.filled, order.quantity), (child, order)
     for child_id in known.keys() - found:
         assert (known[child_id].state in NEVER_THERE, known[child_id].filled) == (True, 0), known[child_id]
 

@@ -82,6 +82,10 @@ class Api:
     def book(self, symbol: str, depth: int, view: str) -> dict[str, Any]:
         return self.get(f"/v1/books/{_part(symbol.replace('/', '-'))}?depth={depth}&view={view}")
 
+    def converted(self, symbol: str) -> dict[str, Any]:
+        """Partners' depth in the quote of one of Busan's own listings."""
+        return self.get(f"/v1/books/{_part(symbol.replace('/', '-'))}/converted")
+
     def quote(self, request: dict[str, Any]) -> dict[str, Any]:
         return self.send("POST", "/v1/quotes", request)
 

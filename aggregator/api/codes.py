@@ -86,6 +86,23 @@ _OF_THE_ENGINE: Mapping[Code, tuple[str, str]] = {
         "All open orders together would be worth more than they may be.",
         "Ask for less, or cancel some.",
     ),
+    Code.INSUFFICIENT_FUNDS: (
+        "The account has less free than this needs.",
+        "Ask for less, or have it credited; GET /v1/ledger says what is free.",
+    ),
+    Code.OFF_TICK: ("The limit price lies between two ticks of Busan's listing.", _DETAIL),
+    Code.OFF_LOT: ("The quantity is no multiple of the listing's lot.", _DETAIL),
+    Code.OUTSIDE_BAND: ("The limit price is outside the band round the reference price.", _DETAIL),
+    Code.BELOW_MINIMUM: ("The quantity is under the listing's minimum.", _DETAIL),
+    Code.ABOVE_MAXIMUM: ("The quantity is over the listing's maximum.", _DETAIL),
+    Code.BELOW_NOTIONAL: ("Price times quantity is under the listing's minimum.", _DETAIL),
+    Code.UNKNOWN_ACCOUNT: ("The ledger has no such account.", "Open it first: POST /v1/ledger with act open."),
+    Code.ACCOUNT_TAKEN: ("The account is open already.", "Use it, or choose another name."),
+    Code.RESERVED_ACCOUNT: ("The account is one of the ledger's own.", "Name a participant's."),
+    Code.CUSTODY_EXCEEDED: (
+        "Accounts would own more than custody holds.",
+        "Count custody again once the money is there: POST /v1/ledger with act custody.",
+    ),
     Code.RISK_COLLAR: ("The limit price is too far from the market.", "Give a price within what `detail` says."),
 }
 

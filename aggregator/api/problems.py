@@ -53,6 +53,18 @@ class Code(StrEnum):
     RISK_OPEN_NOTIONAL = "risk_open_notional"
     RISK_COLLAR = "risk_collar"
 
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    OFF_TICK = "off_tick"
+    OFF_LOT = "off_lot"
+    OUTSIDE_BAND = "outside_band"
+    BELOW_MINIMUM = "below_minimum"
+    ABOVE_MAXIMUM = "above_maximum"
+    BELOW_NOTIONAL = "below_notional"
+    UNKNOWN_ACCOUNT = "unknown_account"
+    ACCOUNT_TAKEN = "account_taken"
+    RESERVED_ACCOUNT = "reserved_account"
+    CUSTODY_EXCEEDED = "custody_exceeded"
+
 
 class Problem(Exception):
     """Raised on the way to an answer, and answered as `application/problem+json`. `detail` names the remedy; `about`
@@ -113,6 +125,17 @@ REFUSALS: Mapping[Code, tuple[int, str]] = {
     Code.RISK_ORDER_NOTIONAL: (422, "over a limit"),
     Code.RISK_OPEN_NOTIONAL: (422, "over a limit"),
     Code.RISK_COLLAR: (422, "too far from the market"),
+    Code.INSUFFICIENT_FUNDS: (422, "not enough there"),
+    Code.OFF_TICK: (422, "between two ticks"),
+    Code.OFF_LOT: (422, "no whole number of lots"),
+    Code.OUTSIDE_BAND: (422, "outside the price band"),
+    Code.BELOW_MINIMUM: (422, "too little"),
+    Code.ABOVE_MAXIMUM: (422, "too much"),
+    Code.BELOW_NOTIONAL: (422, "worth too little"),
+    Code.UNKNOWN_ACCOUNT: (404, "unknown account"),
+    Code.ACCOUNT_TAKEN: (409, "the account is open"),
+    Code.RESERVED_ACCOUNT: (422, "not a participant's account"),
+    Code.CUSTODY_EXCEEDED: (422, "more than custody holds"),
 }
 """How a refusal of the engine is answered: status and title."""
 

@@ -48,6 +48,17 @@ IF_SIGNED = (
 """What any request that needs a key may be answered with."""
 
 RECORDED = (Code.JOURNAL_FAILED,)
+OF_LISTINGS = (
+    Code.INSUFFICIENT_FUNDS,
+    Code.OFF_TICK,
+    Code.OFF_LOT,
+    Code.OUTSIDE_BAND,
+    Code.BELOW_MINIMUM,
+    Code.ABOVE_MAXIMUM,
+    Code.BELOW_NOTIONAL,
+)
+"""What Busan's rules and the ledger may say to an order."""
+
 ALL_SCOPES: tuple[Scope, ...] = get_args(Scope)
 SEE: tuple[Scope, ...] = ("read", "trade")
 
@@ -150,6 +161,7 @@ def _ok(meaning: str, kind: type[msgspec.Struct]) -> Mapping[int, Answer]:
 
 
 _MARKET, _ORDERS, _HOUSE, _SERVICE, _PAGE = "Market", "Orders", "House", "Service", "Page"
+_LOCAL = "Busan's own books"
 _ORDER = {"id": schema.OrderName}
 
 INSTRUMENTS = Route(
@@ -188,7 +200,7 @@ PLACE_ORDER = Route(
     codes=(
         *RECORDED, Code.UNKNOWN_INSTRUMENT, Code.UNKNOWN_VENUE, Code.HALTED, Code.RECONCILING,
         Code.DUPLICATE_CLIENT_ORDER_ID, Code.BAD_TERMS, Code.CANNOT_REST, Code.FOK_NOT_COVERED, Code.RISK_RATE,
-        Code.RISK_ORDER_NOTIONAL, Code.RISK_OPEN_NOTIONAL, Code.RISK_COLLAR,
+        Code.RISK_ORDER_NOTIONAL, Code.RISK_OPEN_NOTIONAL, Code.RISK_COLLAR, *OF_LISTINGS,
     ),
 )  # fmt: skip
 ORDERS = Route(
@@ -210,6 +222,7 @@ AMEND_ORDER = Route(
     codes=(
         *RECORDED, Code.UNKNOWN_ORDER, Code.NOT_OPEN, Code.NOT_AMENDABLE, Code.BAD_TERMS, Code.HALTED, Code.RECONCILING,
         Code.CANNOT_REST, Code.RISK_RATE, Code.RISK_ORDER_NOTIONAL, Code.RISK_OPEN_NOTIONAL, Code.RISK_COLLAR,
+        *OF_LISTINGS,
     ),
 )  # fmt: skip
 CANCEL_ORDER = Route(
@@ -237,6 +250,33 @@ HALT_ON = Route(
 HALT_OFF = Route(
     "halt_off", "DELETE", "/v1/halt", _HOUSE, "Let orders leave again",
     _ok("The switch, off.", schema.Halt), scopes=("admin",), codes=RECORDED,
+)  # fmt: skip
+
+LEDGER = Route(
+    "ledger", "GET", "/v1/ledger", _LOCAL, "What the account owns here, and what of it is held for open orders",
+    _ok("By asset.", schema.LedgerAccount), scopes=SEE,
+)  # fmt: skip
+LEDGER_ENTRY = Route(
+    "ledger_entry", "POST", "/v1/ledger", _LOCAL, "Open an account, count custody, credit, debit or transfer",
+    _ok("The account as it is now.", schema.LedgerAccount), scopes=("admin",), body=schema.LedgerBody,
+    codes=(
+        *RECORDED, Code.UNKNOWN_ACCOUNT, Code.ACCOUNT_TAKEN, Code.RESERVED_ACCOUNT, Code.INSUFFICIENT_FUNDS,
+        Code.CUSTODY_EXCEEDED,
+    ),
+)  # fmt: skip
+LOCAL_TRADES = Route(
+    "local_trades", "GET", "/v1/trades", _LOCAL, "Trades in Busan's own books, newest first",
+    _ok("The last ones.", schema.LocalTrades), query=schema.TradesQuery, codes=(Code.UNKNOWN_INSTRUMENT,),
+)  # fmt: skip
+LOCAL_STATE = Route(
+    "local_state", "POST", "/v1/books/{symbol}/state", _LOCAL, "Open, halt or close one of Busan's own books",
+    _ok("The book's state.", schema.LocalBookState), scopes=("admin",), places={"symbol": schema.Symbol},
+    body=schema.BookStateBody, codes=(*RECORDED, Code.UNKNOWN_INSTRUMENT),
+)  # fmt: skip
+CONVERTED = Route(
+    "converted", "GET", "/v1/books/{symbol}/converted", _LOCAL, "Partners' depth turned into a listing's own quote",
+    _ok("With the rates and the premium.", schema.ConvertedBook), places={"symbol": schema.Symbol},
+    codes=(Code.UNKNOWN_INSTRUMENT,),
 )  # fmt: skip
 
 SESSION = Route(

@@ -17,8 +17,10 @@ from aggregator.config.keys import Scope
 from aggregator.domain.book import Health
 from aggregator.domain.instrument import Side
 from aggregator.domain.lifecycle import ChildState
+from aggregator.domain.local import BookState
 from aggregator.domain.numbers import MAX_TEXT
 from aggregator.domain.order import Liquidity, OrderType, ParentState, TimeInForce
+from aggregator.domain.order_events import LedgerAct
 from aggregator.domain.plan import Dust, Shortfall
 
 _POSITIVE = f'a positive decimal such as "0.5": more than 0, at most {MAX_TEXT} characters, without sign or exponent'
@@ -120,6 +122,37 @@ class HaltBody(Struct, forbid_unknown_fields=True):
     reason: Annotated[
         str, Meta(max_length=200, pattern=r"\S", description="one line of at most 200 characters; everyone sees it")
     ]
+
+
+Account = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", description=f"an account: 1 to 64 {_NAME}")]
+AssetName = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,16}$(?!\n)", description="an asset such as KRW")]
+
+
+class LedgerBody(Struct, forbid_unknown_fields=True):
+    """An admin's entry in the ledger. `open` needs an account; `custody` an asset and what was counted of it; `credit`
+    and `debit` an account, an asset and the money; `transfer` the account it goes to as well, as `other`. `reference`
+    names the paper that it rests on."""
+
+    act: Annotated[LedgerAct, Meta(description="open, custody, credit, debit or transfer")]
+    account: Account | None = None
+    asset: AssetName | None = None
+    money: Positive | None = None
+    other: Account | None = None
+    reference: Annotated[str, Meta(max_length=200, description="at most 200 characters, or leave it out")] = ""
+
+
+class BookStateBody(Struct, forbid_unknown_fields=True):
+    """What a local book is to be, and why."""
+
+    state: Annotated[BookState, Meta(description="pre_open, open, halted or closed")]
+    reason: Annotated[str, Meta(max_length=200, pattern=r"\S", description="one line of at most 200 characters")]
+
+
+class TradesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of which of Busan's listings, and how many."""
+
+    symbol: Symbol | None = None
+    limit: Page = 50
 
 
 class LinkBody(Struct, forbid_unknown_fields=True):
@@ -423,6 +456,76 @@ class Halt(Answer):
     halted: bool
     reason: str
     reconciling: dict[str, str]
+
+
+class Holding(Answer):
+    """`free` is what is not held for open orders."""
+
+    total: Decimal
+    held: Decimal
+    free: Decimal
+
+
+class LedgerAccount(Answer):
+    """What an account owns, by asset; nothing while it is not open."""
+
+    account: str
+    is_open: bool
+    balances: dict[str, Holding]
+
+
+class LocalTrade(Answer):
+    """A trade in one of Busan's own books; `taker` is the side that came to trade."""
+
+    trade_id: str
+    symbol: str
+    sequence: Count
+    price: Decimal
+    quantity: Decimal
+    taker: Side
+    is_auction: bool
+    at_ns: Ns
+
+
+class LocalTrades(Answer):
+    """Newest first; the last thousand are kept here, all are in the journal."""
+
+    trades: list[LocalTrade]
+
+
+class LocalBookState(Answer):
+    """What a local book is now."""
+
+    symbol: str
+    state: BookState
+
+
+class ShownRate(Answer):
+    """What a source says of `base` in `quote`; `reason` says why it is not used, null when it is."""
+
+    source: str
+    base: str
+    quote: str
+    bid: Decimal
+    ask: Decimal
+    at_ns: Ns
+    reason: str | None
+
+
+class ConvertedBook(Answer):
+    """Partners' depth of the same base, turned into the listing's quote and rounded against who takes it. It is shown,
+    never routed on. `premium_bps` is how much the local middle is above the partners', null without both; `reason`
+    says why a side is empty."""
+
+    symbol: str
+    source: str
+    rates: list[ShownRate]
+    bids: list[Level]
+    asks: list[Level]
+    venues: list[str]
+    premium_bps: Decimal | None
+    reason: str | None
+    as_of_ns: Ns
 
 
 class Session(Answer):

@@ -12,6 +12,7 @@ from typing import Any
 from aggregator.api.auth import Keys
 from aggregator.api.house import HouseRoutes
 from aggregator.api.limits import Limits, limits_behind_proxy
+from aggregator.api.local import LocalRoutes, Tape
 from aggregator.api.market import MarketRoutes, VenueEntry
 from aggregator.api.meters import Meters
 from aggregator.api.orders import OrderRoutes
@@ -23,6 +24,7 @@ from aggregator.api.stream_hub import Hub
 from aggregator.api.stream_metrics import StreamCollector
 from aggregator.assembly.loading import Tap, connector_of, credentials_of
 from aggregator.assembly.local import keep_hours, listed
+from aggregator.books.rates import Rates, Top, top_of
 from aggregator.books.venue_book import Freshness
 from aggregator.config.files import Configuration
 from aggregator.config.venues import VenueSettings
@@ -160,6 +162,18 @@ class Service:
     async def _post(self, events: Sequence[Any]) -> None:
         await self.runner.post(events)
 
+    def _local_routes(self, keys: Keys) -> LocalRoutes:
+        configuration, tape = self._configuration, Tape()
+        self._dispatcher.watch(tape.note)
+        rates = Rates(configuration.settings.rate_sources(), self._top)
+        return LocalRoutes(
+            self.engine, self.views, tape, rates, _beside(configuration), keys, self.runner.ask, self.clock_ns
+        )
+
+    def _top(self, venue: str, instrument: str) -> Top | str:
+        book = self.engine.market.find(instrument, venue)
+        return f"it does not list {instrument}" if book is None else top_of(book)
+
     def _no_orders(self) -> str:
         """Why no order is taken now, for whoever may know no more than that; empty when orders are."""
         if self.journal is None:
@@ -204,6 +218,7 @@ class Service:
             QuoteRoutes(self.engine, entries, self.clock_ns),
             OrderRoutes(orders, self.engine.market, entries, keys, ask, self.clock_ns),
             HouseRoutes(orders, keys, ask, self.clock_ns),
+            self._local_routes(keys),
             stream,
             SessionRoutes(keys, sessions),
             Dashboard(),
@@ -213,6 +228,16 @@ class Service:
         )
         server.app.on_shutdown.append(stream.shut_down)
         return server
+
+
+def _beside(configuration: Configuration) -> dict[str, tuple[str, frozenset[str]]]:
+    """By listing, the partners' dollar books of the same base that are shown with it."""
+    listings = configuration.listings.listings if configuration.listings is not None else ()
+    return {
+        listing.instrument: (f"{listing.instrument.partition('/')[0]}/USDT", frozenset(listing.display))
+        for listing in listings
+        if listing.display
+    }
 
 
 def _told_of_failure(failure: JournalFailed) -> None:

@@ -88,9 +88,7 @@ class Acceptance:
                 LocalCode.ABOVE_MAXIMUM, f"a quantity of {show(quantity)}; the most is {show(self._maximum)}"
             )
         if quantity % self._lot:
-            below = quantity - quantity % self._lot
-            near = f"{show(below)} and {show(below + self._lot)} are"
-            return Refusal(LocalCode.OFF_LOT, f"{show(quantity)} is no multiple of the lot {show(self._lot)}; {near}")
+            return self._off_lot(quantity)
         if quantity < self._minimum:
             least = show(self._minimum)
             return Refusal(LocalCode.BELOW_MINIMUM, f"a quantity of {show(quantity)}; the least is {least}")
@@ -121,12 +119,17 @@ class Acceptance:
     def may_rest(self, price: int, quantity: int) -> Refusal | None:
         """Whether what is left of an order may go on standing at its price. Fills may have taken it below the minimums,
         but never off the lot."""
-        return self.quantity(quantity) if quantity % self._lot else self.price(price)
+        return self._off_lot(quantity) if quantity % self._lot else self.price(price)
 
     def market_bound(self, best: int, is_buy: bool) -> int:
         """The worst price at which an order without a limit price may trade, when this is the best."""
         lowest, highest = band(best, self.rules.market_bound_bps)
         return highest if is_buy else lowest
+
+    def _off_lot(self, quantity: int) -> Refusal:
+        show, below = self.rules.instrument.show_quantity, quantity - quantity % self._lot
+        near = f"{show(below)} and {show(below + self._lot)} are"
+        return Refusal(LocalCode.OFF_LOT, f"{show(quantity)} is no multiple of the lot {show(self._lot)}; {near}")
 
 
 def band(price: int, bps: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.text import Text
 
 from aggregator import assembly
-from aggregator.api.client import Answered, Unreachable
+from aggregator.api.client import Answered, Api, Unreachable
 from aggregator.api.market import show_book
 from aggregator.api.problems import Problem
 from aggregator.api.quotes import QuoteRoutes
@@ -35,6 +35,7 @@ from aggregator.cli.console import (
     speed,
 )
 from aggregator.domain.instrument import Side
+from aggregator.domain.local import LOCAL_VENUE
 from aggregator.engine.engine import Engine
 from aggregator.records.replay import Replay
 from aggregator.service.captures import BadLine, Record, read_captures
@@ -96,9 +97,28 @@ def _book(options: argparse.Namespace) -> int:
     if options.replay:
         return _book_of_recordings(options)
     if not options.watch:
-        _show_book(service(options).book(options.symbol, options.depth, options.view), options)
+        api = service(options)
+        book = api.book(options.symbol, options.depth, options.view)
+        beside = _beside(api, book, options.depth)
+        if options.json:
+            print_json({**book, "converted": beside} if beside else book)
+        else:
+            out.print(market.book_table(book))
+            if beside:
+                out.print(market.converted_table(beside))
         return GOOD
     return _watch_book(options)
+
+
+def _beside(api: Api, book: dict[str, Any], depth: int) -> dict[str, Any] | None:
+    """Partners' depth in the quote of one of Busan's own listings; None for what is not listed, or has none beside."""
+    if LOCAL_VENUE not in {*book["venues"], *book["excluded"]}:
+        return None
+    try:
+        beside = api.converted(book["symbol"])
+    except Answered:
+        return None
+    return {**beside, "bids": beside["bids"][:depth], "asks": beside["asks"][:depth]}
 
 
 def _book_of_recordings(options: argparse.Namespace) -> int:

@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterator, Mapping
 
 from aggregator.config.declared import Declared
-from aggregator.config.document import Document, Fault, KeyPath, Value, dotted
+from aggregator.config.declared_paths import path_relations
+from aggregator.config.document import Document, Fault, KeyPath, Value
 from aggregator.config.schema import missing
-from aggregator.config.templates import BLANK, blanks, fill
+from aggregator.config.templates import blanks, fill
 
 DECLARED = ("declared",)
 ABOUT_SYMBOLS = ("book", "trades", "best")
@@ -48,7 +49,7 @@ def declared_relations(document: Document) -> Iterator[Fault]:
         yield from _beginning(document)
         for index in range(_length(declared.get("messages"))):
             yield from _incoming(document, (*DECLARED, "messages", index))
-        yield from _conditions(document, _length(declared.get("messages")))
+        yield from path_relations(document)
         yield from _market_rules(document, declared)
         yield from _spelt(document)
 
@@ -175,7 +176,6 @@ def _incoming(document: Document, path: KeyPath) -> Iterator[Fault]:
         yield document.key_fault((*path, "symbol"), "is read for book, trades and best only; remove it")
     if isinstance(message.get("book"), dict):
         yield from _book_message(document, (*path, "book"))
-    yield from _fields_of_a_message(document, path)
 
 
 def _book_message(document: Document, path: KeyPath) -> Iterator[Fault]:
@@ -205,97 +205,6 @@ def _book_message(document: Document, path: KeyPath) -> Iterator[Fault]:
         yield document.key_fault(path, "nothing says which of two pictures is newer; give `last` or `time`")
     if holds == "whole" and "covers" in book:
         yield document.key_fault((*path, "covers"), "a whole book is as deep as it is; remove it")
-
-
-def _fields_of_a_message(document: Document, path: KeyPath) -> Iterator[Fault]:
-    """Each value is read once, and nothing is both a value and what holds others."""
-    places, trade = _read_at(document, path), _read_at(document, (*path, "trades"))
-    if (*path, "trades", "rows") in document.values:
-        yield from _distinct(document, trade)
-    else:
-        places += trade
-    yield from _distinct(document, places)
-    for form in ("pairs", "rows"):
-        yield from _distinct(document, _read_at(document, (*path, "book", form)))
-
-
-_READ = {
-    "": (
-        *("symbol", "book.first", "book.previous", "book.last", "book.time.at"),
-        *("book.sides.bids", "book.sides.asks", "book.pairs.at", "book.rows.at", "trades.rows"),
-        *("best.last", "best.time.at", "best.bid_price", "best.bid_quantity", "best.ask_price", "best.ask_quantity"),
-    ),
-    "trades": ("id", "price", "quantity", "time.at", "taker.at"),
-    "pairs": ("bid_price", "bid_quantity", "ask_price", "ask_quantity"),
-    "rows": ("side", "price", "quantity", "symbol"),
-}
-
-
-def _read_at(document: Document, path: KeyPath) -> list[tuple[str, KeyPath]]:
-    """The paths that are read from one holder, each with the key that states it."""
-    last = path[-1]
-    keys = _READ[last if isinstance(last, str) and last in _READ else ""]
-    places = [(*path, *key.split(".")) for key in keys]
-    return [(text, place) for place in places if isinstance(text := document.at(place), str) and text != BLANK]
-
-
-def _distinct(document: Document, places: list[tuple[str, KeyPath]]) -> Iterator[Fault]:
-    """What cannot be read beside others is told once, whatever number of them there is."""
-    read: dict[tuple[str, ...], KeyPath] = {}
-    for text, place in places:
-        steps = tuple(text.split("."))
-        for other, earlier in read.items():
-            if clash := _clash(steps, other, earlier):
-                yield document.fault(place, f"{clash}; correct one of the two")
-                del read[other]
-                break
-        read[steps] = place
-
-
-def _clash(steps: tuple[str, ...], other: tuple[str, ...], earlier: KeyPath) -> str:
-    """Why two paths cannot both be read, the other at `earlier` already; empty when they can."""
-    text, shared = ".".join(steps), _shared(steps, other)
-    read = f"{'.'.join(other)!r}, read as {dotted(earlier)}"
-    if steps == other:
-        return f"{text!r} is read as {dotted(earlier)} already, and a value has one meaning"
-    if shared == min(len(steps), len(other)):
-        return f"{text!r} and {read}, cannot both be values, as one holds the other"
-    return f"{text!r} and {read}, take one thing for a list and a mapping" if _differ(steps, other) else ""
-
-
-def _conditions(document: Document, count: int) -> Iterator[Fault]:
-    """What kinds of messages are told by is looked up at once for all of them."""
-    known: dict[tuple[str, ...], KeyPath] = {}
-    for index in range(count):
-        path = (*DECLARED, "messages", index)
-        when, has = document.at((*path, "when")), document.at((*path, "has"))
-        places: list[tuple[str, KeyPath]] = []
-        if isinstance(when, dict):
-            places += [(name, (*path, "when", name)) for name in when]
-        if isinstance(has, tuple):
-            places += [(name, (*path, "has", n)) for n, name in enumerate(has) if isinstance(name, str)]
-        for text, place in places:
-            steps = tuple(text.split("."))
-            for other, earlier in known.items():
-                if steps != other and _differ(steps, other):
-                    found = f"{text!r} and {'.'.join(other)!r}, asked for at {dotted(earlier)}"
-                    text_of = f"{found}, take one thing for a list and a mapping; correct one of the two"
-                    yield document.key_fault(place, text_of)
-                    break
-            known[steps] = place
-
-
-def _differ(steps: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether two paths part at a position in a list here, at a key there."""
-    shared = _shared(steps, other)
-    return shared < min(len(steps), len(other)) and steps[shared].isdigit() != other[shared].isdigit()
-
-
-def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> int:
-    """How many steps two paths have in common."""
-    return next(
-        (n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
-    )
 
 
 def _market_rules(document: Document, declared: Mapping[str, Value]) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ A blank is a name between angle brackets, which neither JSON nor a path has. Wha
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Annotated
 
@@ -60,10 +60,18 @@ def read_words(text: str) -> str:
     for name in blanks(text):
         if not re.fullmatch(_PATH, name):
             raise ValueError(f"<{name}> is no path into the message, such as <error.code>")
-    for name, other in permutations(set(blanks(text)), 2):
+    for name, other in permutations(blanks(text), 2):
         if other.startswith(f"{name}."):
             raise ValueError(f"<{name}> holds <{other}>, so it is no single value; name what is in it")
+        if differ(name.split("."), other.split(".")):
+            raise ValueError(f"<{name}> and <{other}> take one thing for a list and a mapping; correct one of the two")
     return text
+
+
+def differ(steps: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two paths part at a position in a list here, at a key there."""
+    parted = next(((one, two) for one, two in zip(steps, other, strict=False) if one != two), ("", ""))
+    return parted[0].isdigit() != parted[1].isdigit()
 
 
 def read_spelling(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aggregator.domain.effects import Alarm, AskAccount, OrderEffect
 from aggregator.domain.instrument import Fees, Instrument, Side
 from aggregator.domain.lifecycle import ChildState
+from aggregator.domain.local import LOCAL_VENUE
 from aggregator.domain.numbers import format_decimal
 from aggregator.domain.order import ASSET_DECIMALS, ChildOrder, Fill
 from aggregator.domain.order_events import AccountStream, BalancesRead, FeesRead, OpenOrdersRead
@@ -72,6 +73,9 @@ class VenueAccounts:
             self._ask(event.venue, account, event.received_ns)
 
     def booked(self, fill: Fill) -> None:
+        """What it does to the account there; that at Busan is the ledger's."""
+        if fill.venue == LOCAL_VENUE:
+            return
         account = self._account(fill.venue)
         account.moved_ns = fill.received_ns
         expected = account.expected
@@ -79,10 +83,12 @@ class VenueAccounts:
             expected[asset] = expected.get(asset, 0) + change
 
     def ended(self, child: ChildOrder) -> None:
-        self._account(child.terms.venue).conduct.ended(child.filled, child.terms.quantity)
+        if child.terms.venue != LOCAL_VENUE:
+            self._account(child.terms.venue).conduct.ended(child.filled, child.terms.quantity)
 
     def turned_away(self, child: ChildOrder, reason: str, now_ns: int, *, is_reject: bool) -> None:
-        self._account(child.terms.venue).conduct.turned_away(reason, now_ns, is_reject=is_reject)
+        if child.terms.venue != LOCAL_VENUE:
+            self._account(child.terms.venue).conduct.turned_away(reason, now_ns, is_reject=is_reject)
 
     def facts(self, venue: str, instrument: Instrument, side: Side, now_ns: int) -> VenueFacts:
         account = self._state.venues.get(venue)

@@ -30,6 +30,34 @@ def book_table(book: dict[str, Any]) -> RenderableType:
     return Group(shown, *excluded)
 
 
+def converted_table(beside: dict[str, Any]) -> RenderableType:
+    """Partners' depth as a listing's own quote has it, with the rates it was turned by and the local premium."""
+    premium = beside["premium_bps"]
+    title = f"{beside['source']} of the partners, in the quote of {beside['symbol']}"
+    shown = table(f"{title}  local premium {short(premium)} bps" if premium is not None else title)
+    for head, style in (
+        ("venues", ""),
+        ("quantity", ""),
+        ("bid", GOOD),
+        ("ask", BAD),
+        ("quantity", ""),
+        ("venues", ""),
+    ):
+        shown.add_column(head, justify="right", style=style)
+    blank = ("", "", "", "")
+    for bid, ask in zip_longest(_rows(beside["bids"]), _rows(beside["asks"]), fillvalue=blank):
+        shown.add_row(bid[3], bid[1], bid[0], ask[0], ask[1], ask[3])
+    lines = [Text(_rate_line(rate)) for rate in beside["rates"]]
+    if beside["reason"]:
+        lines.append(Text(beside["reason"], style=BAD))
+    return Group(shown, *lines)
+
+
+def _rate_line(rate: dict[str, Any]) -> str:
+    unused = f", not used: {rate['reason']}" if rate["reason"] else ""
+    return f"{rate['source']}: 1 {rate['base']} is {rate['bid']} {rate['quote']}{unused}"
+
+
 def _headline(book: dict[str, Any]) -> str:
     headline = f"{book['symbol']}  {book['view']}"
     if not (book["bids"] and book["asks"]):

@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from aggregator.api.auth import Keys
 from aggregator.api.house import HouseRoutes
+from aggregator.api.local import LocalRoutes, Tape
 from aggregator.api.market import MarketRoutes, VenueEntry
 from aggregator.api.meters import Meters
 from aggregator.api.orders import OrderRoutes
@@ -18,6 +19,7 @@ from aggregator.api.sessions import SessionRoutes, Sessions
 from aggregator.api.stream import Stream
 from aggregator.api.stream_hub import Hub
 from aggregator.api.stream_metrics import StreamCollector
+from aggregator.books.rates import Rates
 from aggregator.dashboard.routes import Dashboard
 from aggregator.domain.book import Levels
 from aggregator.domain.effects import Effect
@@ -75,8 +77,13 @@ def service() -> tuple[Engine, Server]:
     orders = OrderRoutes(engine.orders, engine.market, entries, keys, ask, lambda: NOW_NS)
     house = HouseRoutes(engine.orders, keys, ask, lambda: NOW_NS)
     stream = Stream(hub, engine.market, keys, lambda: NOW_NS)
+    local = LocalRoutes(engine, views, Tape(), Rates((), no_top), {}, keys, ask, lambda: NOW_NS)
     page = (Dashboard(), SessionRoutes(keys, Sessions(lambda: NOW_NS)))
-    return engine, Server(market, quotes, operations, orders, house, stream, *page, meters=meters)
+    return engine, Server(market, quotes, operations, orders, house, local, stream, *page, meters=meters)
+
+
+def no_top(venue: str, instrument: str) -> str:
+    return f"{venue} has no {instrument} here"
 
 
 @pytest.fixture

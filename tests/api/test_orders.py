@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.api.problems import REFUSALS, Code
+from aggregator.books.ledger_refusals import LedgerRefused
 from aggregator.domain.effects import PlaceChild
 from aggregator.domain.lifecycle import Word
 from aggregator.domain.order_events import About, OrderRequested, RiskLimits
@@ -356,6 +357,15 @@ async def test_terms_reach_the_engine_exactly():
 def test_every_code_that_the_engine_refuses_with_has_its_status():
     told = {code for part in ("engine", "routing") for code in refusal_codes(REPOSITORY / "aggregator" / part)}
     assert {"halted", "fok_not_covered", "risk_collar", "not_open"} <= told, "they are found"
+    told |= {
+        "off_tick",
+        "off_lot",
+        "outside_band",
+        "below_minimum",
+        "above_maximum",
+        "below_notional",
+    }  # of local books
+    told |= {kind.code for kind in LedgerRefused.__subclasses__()} & {code.value for code in REFUSALS}
     assert told <= {code.value for code in REFUSALS}
     assert {*REFUSALS} - {Code(code) for code in told} == {Code.JOURNAL_FAILED}
 

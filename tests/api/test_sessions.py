@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import CookieJar, web
@@ -14,22 +15,26 @@ from aggregator.api.house import HouseRoutes
 from aggregator.api.orders import OrderRoutes
 from aggregator.api.server import Server
 from aggregator.api.sessions import IDLE_NS, LIFETIME_NS, SessionRoutes, Sessions
+from aggregator.config.keys import ApiKey
 from tests.api.desk import ADMIN, KEYS, MS, ORDER, OVERSEER, READER, START_NS, TRADER, VENUES, Desk
 
 COOKIE = "aggregator"
+
+Told = tuple[int, Any, Any]
+"""Status, document, answer."""
 
 
 class Browser:
     """A page of the service in a browser of its own."""
 
-    def __init__(self, http: TestClient, desk: Desk, origin: str | None = None) -> None:
+    def __init__(self, http: Any, desk: Desk, origin: str | None = None) -> None:
         self.http = http
         self.desk = desk
         self.origin = origin or str(http.make_url("")).rstrip("/")
         self.token = ""
         self._number = 0
 
-    async def send(self, method, path, body=None, **headers):
+    async def send(self, method: str, path: str, body: Any = None, **headers: str | None) -> Told:
         """As the page sends: with its Origin, and with the session's token. None leaves a header out."""
         told = {"Origin": self.origin, "X-CSRF-Token": self.token, **headers}
         content = b"" if body is None else json.dumps(body).encode()
@@ -37,7 +42,7 @@ class Browser:
         async with self.http.request(method, path, data=content, headers=given) as answer:
             return answer.status, await answer.json(content_type=None), answer
 
-    async def sign_in(self, key=TRADER, **changed):
+    async def sign_in(self, key: ApiKey = TRADER, **changed: str | None) -> Told:
         self._number += 1
         timestamp = str(self.desk.now_ns + self._number)
         headers = {
@@ -49,7 +54,7 @@ class Browser:
         self.token = told.get("token", "")
         return status, told, answer
 
-    async def follow(self, link, **headers):
+    async def follow(self, link: str, **headers: str | None) -> Told:
         status, told, answer = await self.send("POST", "/session/link", {"link": link}, **headers)
         self.token = told.get("token", "")
         return status, told, answer

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aggregator.api.auth import Keys
 from aggregator.api.house import HouseRoutes
+from aggregator.api.local import LocalRoutes, Tape
 from aggregator.api.market import MarketRoutes, VenueEntry
 from aggregator.api.meters import Meters
 from aggregator.api.orders import OrderRoutes
@@ -14,6 +15,7 @@ from aggregator.api.server import Operations, Server
 from aggregator.api.sessions import SessionRoutes, Sessions
 from aggregator.api.stream import Stream
 from aggregator.api.stream_hub import Hub
+from aggregator.books.rates import Rates
 from aggregator.config.keys import ApiKey
 from aggregator.engine.views import Views
 from aggregator.service.metrics import MarketCollector, registry
@@ -57,6 +59,7 @@ def whole(desk: Desk, *keys: ApiKey) -> Server:
         QuoteRoutes(engine, entries, clock_ns),
         OrderRoutes(engine.orders, engine.market, entries, guard, desk.ask, clock_ns, CANCEL_PATIENCE_S),
         HouseRoutes(engine.orders, guard, desk.ask, clock_ns),
+        LocalRoutes(engine, views, Tape(), Rates((), lambda venue, name: "no book"), {}, guard, desk.ask, clock_ns),
         Stream(Hub(engine, views, entries, clock_ns), engine.market, guard, clock_ns),
         SessionRoutes(guard, sessions),
         Operations(engine, registry(collector, meters), int),

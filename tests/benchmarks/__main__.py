@@ -16,12 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import (
+    api_contest,
     books_contest,
     churn,
     consolidated_contest,
     declarative_contest,
     journal_contest,
     live_contest,
+    local_contest,
     memory,
     planner_contest,
     stream_contest,
@@ -37,6 +39,8 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "sustained": sustained.run,
     "planner": planner_contest.run,
     "journal": journal_contest.run,
+    "local": local_contest.run,
+    "api": api_contest.run,
     "stream": stream_contest.run,
     "memory": memory.run,
     "churn": churn.run,

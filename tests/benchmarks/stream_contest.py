@@ -1,5 +1,5 @@
-"""The stream: how long a venue's frame takes to a reader, beside a relay that only passes frames on; and what two hundred
-readers of one instrument cost the engine, beside none.
+"""The stream: how long a venue's frame takes to a reader, beside a relay that only passes frames on; and what two
+hundred readers of one instrument cost the engine, beside none.
 
 Venue, service, relay and readers are processes of their own; the lines on their input say what to do next.
 """
@@ -93,10 +93,10 @@ def _readers() -> Figure:
         python("tests.benchmarks.stream_contest", "readers", service.line()) as readers,
     ):
         for _ in range(ROUNDS):
-            for count in costs:
+            for count, seconds in costs.items():
                 if int(readers.ask(str(count))) != count:
                     return Figure(case, faulty="not every reader got its snapshot")
-                costs[count].append(float(service.ask(json.dumps(Game(host, 0, FRAMES, 0)))))
+                seconds.append(float(service.ask(json.dumps(Game(host, 0, FRAMES, 0)))))
     ours, theirs = (median(costs[count]) * 1e6 / FRAMES for count in (READERS, 0))
     return Figure(case, "µs/frame", ours, theirs, times_at_least=round(1 - LOST_AT_MOST, 2))
 
@@ -109,9 +109,10 @@ async def serve(host: str, rate: str) -> None:
     book = await _live_book(service)
     print(await root, flush=True)
     async for line in _lines():
-        last = book.counters.updates + FRAMES
+        game = Game(*json.loads(line))
+        last = book.counters.updates + game.frames
         begin = process_time()
-        await play(Game(*json.loads(line)))
+        await play(game)
         while book.counters.updates < last:
             await asyncio.sleep(LOOK_EVERY_S)
         print(process_time() - begin, flush=True)

@@ -469,6 +469,10 @@ class TestNewRules:
         ]
         assert shown(book.set_rules(replace(rules, ticks=(TickBand(BTC, 0, 5),)), 3)) == ["fine left 20: off_tick"]
 
+    def test_say_so_of_what_is_also_too_large_for_them(self, make: MakeBook) -> None:
+        book = opened(make, local_order("a", BUY, 10, 100))
+        assert shown(book.set_rules(replace(PLAIN, lot=4, maximum_quantity=8), 2)) == ["a left 10: off_lot"]
+
     def test_may_leave_less_than_a_minimum(self, make: MakeBook) -> None:
         book = opened(make, local_order("a", BUY, 10, 100))
         assert book.set_rules(replace(PLAIN, minimum_quantity=50, minimum_notional=10**6), 2) == []

@@ -1,6 +1,6 @@
 """The local book and its naive twin on the same random orders: the same events, the same book, after every step.
 
-The long run, a million operations, takes about an hour: AGGREGATOR_LONG_RUN=1 make test ARGS="-k matching_streams".
+The long run, a million operations, takes some ten minutes: AGGREGATOR_LONG_RUN=1 make test ARGS="-k matching_streams".
 """
 
 import hashlib

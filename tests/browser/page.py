@@ -91,7 +91,7 @@ async def watched(browser: Any, served: Served, **context: Any) -> AsyncIterator
     try:
         page = Watched(await profile.new_page(), served)
         yield page
-        assert page.complaints == []
-        assert page.elsewhere == []
+        assert not page.complaints, page.complaints
+        assert not page.elsewhere, page.elsewhere
     finally:
         await profile.close()

@@ -10,7 +10,7 @@ from tests.browser.chromium import chromium
 from tests.browser.page import Watched, watched
 from tests.browser.served import Served, served
 
-DESK = {"viewport": {"width": 1280, "height": 800}}
+DESK = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 

@@ -88,7 +88,8 @@ async def served(folder: Path, seed: int = 7) -> AsyncIterator[Served]:
     simulating = asyncio.create_task(venues.run())
     running = asyncio.create_task(service.serve(stop, started.set_result))
     try:
-        await asyncio.wait([started, running], return_when=asyncio.FIRST_COMPLETED)
+        waited: list[asyncio.Future[Any]] = [started, running]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         async with aiohttp.ClientSession() as http:
             there = Served(started.result(), http, venues)
             await _until_ready(there)

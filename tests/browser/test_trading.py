@@ -1,8 +1,10 @@
 """Who is signed in trades from the page: planned, sent, filled, canceled, halted; by mouse and by keyboard alone."""
 
+from typing import Any
+
 import pytest
 
-from tests.browser.page import NONE, watched
+from tests.browser.page import NONE, Watched, watched
 from tests.browser.served import KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROW = "#orders-rows tr:not(.detail)"
 
 
-async def plan(page, **fields):
+async def plan(page: Watched, **fields: str) -> Any:
     """Fill in the ticket and ask for a plan; returns the API's answer."""
     for name, value in fields.items():
         field = page.page.locator(f"#ticket-form [name={name}]")
@@ -25,7 +27,7 @@ async def plan(page, **fields):
     return await (await answered.value).json()
 
 
-async def send(page):
+async def send(page: Watched) -> Any:
     async with page.page.expect_response("**/v1/orders") as answered:
         await page.page.click("#ticket-send")
     return await (await answered.value).json()

@@ -2,28 +2,29 @@
 
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from tests.browser.page import watched
+from tests.browser.page import Watched, watched
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROWS_ASIDE = 16
 
 
-def levels(book, side):
+def levels(book: Any, side: str) -> list[tuple[str, str]]:
     return [(price, quantity) for price, quantity, _ in book[side][:ROWS_ASIDE]]
 
 
-async def pair(page, view, symbol="BTC-USDT"):
+async def pair(page: Watched, view: str, symbol: str = "BTC-USDT") -> Any:
     """The page's ladder and the API's book, as close to one moment as it gets."""
     book = await page.served.ask("GET", f"/v1/books/{symbol}?depth={ROWS_ASIDE}&view={view}")
     shown = {side: await page.ladder(side) for side in ("bids", "asks")}
     return book, shown
 
 
-def is_same(seen):
+def is_same(seen: Any) -> bool:
     book, shown = seen
     return all([level[:2] for level in shown[side]] == levels(book, side) for side in ("bids", "asks"))
 
@@ -99,7 +100,7 @@ async def test_a_venue_with_a_fault_is_greyed_with_its_reason_and_comes_back(bro
 
 
 async def test_a_lost_connection_shows_at_once_and_heals(browser, service):
-    sockets = []
+    sockets: list[Any] = []
 
     def through(socket):
         socket.connect_to_server()
@@ -121,7 +122,7 @@ async def test_a_lost_connection_shows_at_once_and_heals(browser, service):
 
 
 async def test_a_number_that_does_not_follow_brings_a_new_snapshot(browser, service):
-    dropped = []
+    dropped: list[str] = []
 
     def through(socket):
         server = socket.connect_to_server()

@@ -189,7 +189,8 @@ class TestABook:
     def test_is_untouched_by_a_message_that_cannot_be_read_and_names_no_symbol(self) -> None:
         talk = Talk(DECLARED)
         talk.hear(WHOLE)
-        for message in ({"type": "book"}, {"type": "book", "data": 5}, {}, [], {"type": "unheard of"}, None):
+        others: list[object] = [{"type": "book"}, {"type": "book", "data": 5}, {}, [], {"type": "unheard of"}, None]
+        for message in others:
             assert kinds(talk.hear(message)) == [FrameRejected], message
         assert talk.session.books["BTC-USDT"].is_whole
 
@@ -281,8 +282,8 @@ class TestOtherMessages:
         for value, answer in ((12, "12"), ("a b", '"a b"'), (1.5, "1.5")):
             assert talk.hear({"ping": value}) == []
             assert talk.requests() == [Send(f'{{"pong":{answer}}}', urgent=True)]
-        for value in ({"a": 1}, "x" * 300):
-            assert kinds(talk.hear({"ping": value})) == [FrameRejected]
+        for message in ({"ping": {"a": 1}}, {"ping": "x" * 300}):
+            assert kinds(talk.hear(message)) == [FrameRejected]
         assert talk.requests() == []
 
     def test_acknowledgements_and_refusals_are_told_in_the_files_words(self) -> None:

@@ -53,7 +53,8 @@ def page() -> Page:
 
 
 def words(language: str) -> dict[str, str]:
-    return json.loads((FOLDER / "texts" / f"{language}.json").read_text(encoding="utf-8"))
+    found: dict[str, str] = json.loads((FOLDER / "texts" / f"{language}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def code(script: Path) -> str:

@@ -140,6 +140,7 @@ def test_two_participants_trade_and_both_balances_move_as_the_trade_says() -> No
     assert busan.engine.orders.ledger.total("fees", "KRW") == money("24000")
     assert busan.engine.orders.ledger.held("bob", "KRW") == 0
     assert busan.engine.orders.ledger.held("ann", "BTC") == money("0.3")
+    assert not busan.engine.orders.state.venues, "what is here needs no reconciling"
     trades = [effect.event for effect in busan.effects if isinstance(effect, LocalHappened)]
     assert [type(event).__name__ for event in trades].count("Traded") == 1
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from aggregator.domain.effects import Alarm, AskChild, CancelChild, Effect, PlaceChild, RequestAnswered
-from aggregator.domain.instrument import Side
+from aggregator.domain.events import BookSnapshot, ListingsRead
+from aggregator.domain.instrument import Listing, Side
 from aggregator.domain.lifecycle import ChildState, Word
 from aggregator.domain.order import (
     ChildOrder,
@@ -39,6 +40,7 @@ from aggregator.domain.order_events import (
 from aggregator.engine.engine import Engine
 from aggregator.routing.execution import GRACE_NS
 from tests.engine.plain_venues import BTC, MS, ONE, SECOND, START_NS, VENUES, engine_with_books, order_terms
+from tests.twins.listings import levels
 
 GTC: dict[str, Any] = {"type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC, "limit_price": BTC.price("50000")}
 
@@ -261,8 +263,11 @@ def test_row_20_a_fee_in_a_third_asset_touches_neither_side() -> None:
 
 def test_row_25_without_a_rate_a_book_in_another_quote_takes_no_part() -> None:
     desk = Desk()
+    in_usd = replace(BTC, name="BTC/USD", quote="USD")
+    desk.engine.apply(ListingsRead("delta", START_NS, [Listing("delta", "BTCUSD", in_usd)]))
+    desk.engine.apply(BookSnapshot("delta", "BTC/USD", START_NS, START_NS, levels({50000: 9}), levels({50001: 9})))
     parent = desk.order(quantity="1")
-    assert {child["quote"] for child in parent.plans[0]["children"]} == {"USDT"}
+    assert {(child["venue"], child["quote"]) for child in parent.plans[0]["children"]} == {("alpha", "USDT")}
 
 
 def test_row_26_what_is_pending_is_not_planned_on_again() -> None:

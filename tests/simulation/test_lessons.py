@@ -1,5 +1,5 @@
-"""What went wrong with other projects' market data, and what this one does instead: each test names the row of the
-list of lessons that it is about. Rows that are held elsewhere too, or only there:
+"""What went wrong with other projects, and what this one does instead: each test names the row of the list of lessons
+that it is about. Rows that are held elsewhere too, or only there:
 
 | row | module | test |
 | --- | --- | --- |
@@ -27,6 +27,31 @@ TestStart.test_every_start_succeeds_and_nineteen_in_twenty_take_less_than_five_s
 | 9 | simulation/test_gateio_simulator.py | TestFollowed.test_a_crossed_book_is_out_until_it_is_right |
 | 10 | simulation/test_binance_simulator.py | TestFollowed.test_a_refusal_by_rate_is_obeyed |
 | 10 | simulation/test_binance_simulator.py | TestFollowed.test_fifty_symbols_start_within_the_budgets |
+| 11 | engine/test_order_lessons.py | test_row_11_a_venue_that_rejects_is_left_alone_longer_each_time |
+| 11 | engine/test_order_lessons.py | test_row_11_orders_faster_than_the_limit_are_refused |
+| 12 | engine/test_order_lessons.py | test_row_12_a_timeout_is_neither_a_rejection_nor_a_reason_to_send_again |
+| 12 | simulation/test_account_on_sockets.py | test_an_order_whose_reply_is_lost_is_in_doubt_until_asked_after |
+| 13 | engine/test_order_lessons.py | test_row_13_one_answer_that_there_is_no_such_order_is_not_believed |
+| 13 | engine/test_order_lessons.py | test_row_13_agreeing_answers_after_the_grace_window_are_believed |
+| 14 | engine/test_order_lessons.py | \
+test_row_14_after_a_restart_nothing_new_leaves_before_every_venue_is_reconciled |
+| 14 | engine/test_order_lessons.py | test_row_14_a_fill_is_counted_once_however_often_it_is_told |
+| 14 | engine/test_order_lessons.py | test_row_14_a_word_that_cannot_be_true_changes_nothing_and_raises_an_alarm |
+| 14 | simulation/test_trading.py | \
+test_a_service_that_is_killed_among_faulty_venues_finds_everything_again |
+| 14 | test_kill.py | test_a_service_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice |
+| 15 | engine/test_order_lessons.py | test_row_15_how_an_immediate_order_ends_follows_from_what_was_filled |
+| 16 | routing/test_lessons.py | TestARemainderUnderEveryMinimum.test_is_taken_from_a_venue_that_can_spare_it |
+| 16 | routing/test_lessons.py | TestARemainderUnderEveryMinimum.test_is_left_and_named_where_none_can |
+| 16 | routing/test_properties.py | test_never_an_illegal_child_and_every_child_at_its_price |
+| 17 | routing/test_lessons.py | \
+TestAMinimumThatTheCheapestLevelsBreak.test_is_met_by_giving_the_cheaper_venue_less |
+| 18 | routing/test_lessons.py | \
+TestLotsOfDifferentSize.test_leave_their_remainders_to_the_venue_with_the_finest |
+| 19 | routing/test_lessons.py | TestASell.test_goes_to_the_better_bid |
+| 19 | routing/test_properties.py | test_a_sell_is_the_mirror_of_a_buy |
+| 20 | engine/test_order_lessons.py | test_row_20_a_fee_in_the_base_asset_makes_the_received_quantity_smaller |
+| 20 | engine/test_order_lessons.py | test_row_20_a_fee_in_a_third_asset_touches_neither_side |
 | 22 | simulation/test_binance_simulator.py | TestFollowed.test_a_delisted_market_harms_no_other |
 | 22 | simulation/test_binance_simulator.py | TestFollowed.test_a_market_that_the_venue_does_not_have_harms_no_other |
 | 22 | simulation/test_huobi_simulator.py | \
@@ -37,6 +62,13 @@ TestStart.test_a_subscription_that_is_refused_leaves_the_others_and_is_tried_aga
 | 24 | simulation/test_binance_simulator.py | TestFollowed.test_a_skewed_clock_is_measured |
 | 24 | simulation/test_huobi_simulator.py | TestBroken.test_a_skewed_clock_is_measured |
 | 24 | simulation/test_gateio_simulator.py | TestFollowed.test_a_clock_that_is_a_minute_off_is_said_to_be_why |
+| 25 | engine/test_order_lessons.py | test_row_25_without_a_rate_a_book_in_another_quote_takes_no_part |
+| 25 | routing/test_lessons.py | TestQuotesInAnotherCurrency.test_without_a_rate_are_not_routed_into |
+| 25 | routing/test_lessons.py | TestQuotesInAnotherCurrency.test_with_a_rate_that_is_too_old_are_not_routed_into |
+| 26 | engine/test_order_lessons.py | test_row_26_what_is_pending_is_not_planned_on_again |
+| 26 | routing/test_lessons.py | TestWhatIsPending.test_is_taken_off_the_levels_that_it_will_take |
+| 27 | simulation/test_trading.py | test_a_fill_uses_the_book_up_and_it_grows_back |
+| 30 | engine/test_order_lessons.py | test_row_30_cancel_all_sends_every_cancel_at_once_and_reports_each |
 | 31 | engine/test_market.py | TestConsolidated.test_leaves_a_lost_book_out_from_that_very_event_on |
 """
 
@@ -75,7 +107,7 @@ from tests.simulation.broken_feeds import NOTICED_NS, QUIET_NS
 from tests.simulation.one_venue import MINUTE, MS, SECOND, START_NS, OneVenue, made_up
 from tests.twins.feed import State, Update
 
-ROWS = {*range(1, 11), 22, 24, 31}
+ROWS = {*range(1, 21), 22, *range(24, 28), 30, 31}
 BTC = "BTC/USDT"
 STEP_NS = 10 * MS
 
