@@ -10,6 +10,7 @@ from aiohttp import web
 
 from aggregator.api.auth import Caller, Keys
 from aggregator.api.orders import Ask, asked
+from aggregator.api.problems import Code, refused
 from aggregator.api.reading import answered, bad, decoded, instrument_named, parameters, unknown_instrument
 from aggregator.api.routes import (
     CONVERTED,
@@ -101,7 +102,8 @@ class LocalRoutes:
         body = decoded(await request.read(), LedgerBody)
         missing = [name for name in NEEDED[body.act] if getattr(body, name) is None]
         if missing:
-            raise bad(f"{body.act} needs {', '.join(NEEDED[body.act])}; {', '.join(missing)} is missing")
+            text = f"{body.act} needs {', '.join(NEEDED[body.act])}; {', '.join(missing)} is missing"
+            raise refused(Code.BAD_TERMS, text)
         money = _read_money(body.money or "0")
         account = body.account or "custody"
         event = LedgerRequested(

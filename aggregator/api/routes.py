@@ -261,7 +261,7 @@ LEDGER_ENTRY = Route(
     _ok("The account as it is now.", schema.LedgerAccount), scopes=("admin",), body=schema.LedgerBody,
     codes=(
         *RECORDED, Code.UNKNOWN_ACCOUNT, Code.ACCOUNT_TAKEN, Code.RESERVED_ACCOUNT, Code.INSUFFICIENT_FUNDS,
-        Code.CUSTODY_EXCEEDED,
+        Code.CUSTODY_EXCEEDED, Code.BAD_TERMS,
     ),
 )  # fmt: skip
 LOCAL_TRADES = Route(

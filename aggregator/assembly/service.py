@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from aggregator.api.auth import Keys
@@ -31,10 +32,10 @@ from aggregator.config.venues import VenueSettings
 from aggregator.dashboard.routes import Dashboard
 from aggregator.domain.errors import JournalFailed
 from aggregator.domain.events import ListingsRead
-from aggregator.domain.instrument import Instruments
+from aggregator.domain.instrument import Instrument, Instruments
 from aggregator.domain.local import LOCAL_VENUE, LocalRules
 from aggregator.domain.order_events import Started
-from aggregator.domain.plan import RoutingPolicy, VenueTerms
+from aggregator.domain.plan import RoutingPolicy
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
 from aggregator.service.dispatcher import Dispatcher
@@ -66,10 +67,9 @@ class Service:
         self._participants = participants
         self.clock_ns = clock_ns
         self._configuration = configuration
-        self._policy = _policy(configuration)
         self.engine = Engine(
             {venue.venue: _freshness(venue) for venue in configuration.venues},
-            policy_of=lambda instrument: self._policy,
+            policy_of=partial(_policy, configuration),
         )
         self.views = Views(self.engine)
         self._instruments = Instruments(configuration.instruments.values())
@@ -255,9 +255,10 @@ def _accounts(configuration: Configuration, given: Mapping[str, Any] | None) -> 
     return {venue: credentials for venue, credentials in found.items() if credentials is not None}
 
 
-def _policy(configuration: Configuration) -> RoutingPolicy:
+def _policy(configuration: Configuration, instrument: Instrument) -> RoutingPolicy:
+    """How an instrument is routed, by the process file and by each venue's."""
     routing = configuration.settings.routing
-    terms = {venue.venue: VenueTerms(route=venue.route) for venue in configuration.venues}
+    terms = {venue.venue: venue.terms(instrument) for venue in configuration.venues}
     return RoutingPolicy(terms, market_bound_bps=routing.market_bound_bps, search_limit=routing.search_limit)
 
 

@@ -33,7 +33,8 @@ from aggregator.config.schema import Reading, Root, Section, missing, read_file,
 from aggregator.config.templates import BLANK
 from aggregator.domain.errors import ConfigurationRefused, NumberRefused
 from aggregator.domain.instrument import Fees, Instrument, Listing, Venue
-from aggregator.domain.numbers import decimals_of, parse_decimal
+from aggregator.domain.numbers import POWERS, decimals_of, parse_decimal
+from aggregator.domain.plan import VenueTerms
 
 
 class Defunct(Section):
@@ -84,6 +85,12 @@ class ListingRules(Section):
     """The least quantity of an order, in base."""
     minimum_notional: Exact | None = None
     """The least price times quantity of an order, in quote."""
+    maximum_quantity: Exact | None = None
+    """The most that one order of ours may be, in base."""
+    cap_notional: Exact | None = None
+    """The most that all our orders under way here may come to, in quote."""
+    fixed_cost: Exact | None = None
+    """What an order here costs besides its fee, in quote: it decides whether a small part is worth sending."""
 
 
 class MarketList(Section):
@@ -193,6 +200,27 @@ class VenueSettings(Root):
         if faults:
             raise ConfigurationRefused(faults)
         return listings
+
+    def terms(self, instrument: Instrument) -> VenueTerms:
+        """What the operator allows and expects of this venue for an instrument. A bound that is finer than its scale is
+        taken as the next one below."""
+        rules = next((rules for rules in self.listings if rules.instrument == instrument.name), None)
+        if rules is None:
+            return VenueTerms(route=self.route)
+        prices, quantities = instrument.price_decimals, instrument.quantity_decimals
+
+        def scaled(text: str | None, decimals: int) -> int | None:
+            if text is None:
+                return None
+            own = decimals_of(text)
+            return parse_decimal(text, max(own, decimals)) // POWERS[max(own - decimals, 0)]
+
+        return VenueTerms(
+            route=self.route,
+            fixed_cost=scaled(rules.fixed_cost, prices + quantities) or 0,
+            maximum_quantity=scaled(rules.maximum_quantity, quantities),
+            cap_notional=scaled(rules.cap_notional, prices + quantities),
+        )
 
     def _listing(self, index: int, instrument_of: Callable[[str], Instrument], faults: list[str]) -> Listing:
         rules = self.listings[index]

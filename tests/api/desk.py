@@ -16,8 +16,10 @@ from yarl import URL
 
 from aggregator.api.auth import Keys, signature
 from aggregator.api.house import HouseRoutes
+from aggregator.api.local import LocalRoutes, Tape
 from aggregator.api.orders import OrderRoutes
 from aggregator.api.server import Server
+from aggregator.books.rates import Rates
 from aggregator.config.keys import ApiKey
 from aggregator.domain.book import Levels
 from aggregator.domain.effects import CancelChild, Effect, PlaceChild
@@ -39,6 +41,7 @@ from aggregator.domain.order_events import (
     Started,
 )
 from aggregator.engine.engine import Engine
+from aggregator.engine.views import Views
 from tests.api.strictness import prove
 
 BTC = Instrument.of("BTC", "USDT")
@@ -102,9 +105,11 @@ class Desk:
         self.judged_ns = real_clock_ns or (lambda: self.now_ns)
         guard = Keys(keys, self.judged_ns)
         orders, market = self.engine.orders, self.engine.market
+        no_rates = Rates((), lambda venue, name: "no book")
         self.server = Server(
             OrderRoutes(orders, market, VENUES, guard, self.ask, self.clock_ns, CANCEL_PATIENCE_S),
             HouseRoutes(orders, guard, self.ask, self.clock_ns),
+            LocalRoutes(self.engine, Views(self.engine), Tape(), no_rates, {}, guard, self.ask, self.clock_ns),
             **server,
         )
 

@@ -28,7 +28,7 @@ OTHERS: Mapping[tuple[str, ...], tuple[ApiKey, ...]] = {
 
 
 def path_of(route: Route) -> str:
-    return route.path.replace("{id}", "client:mine")
+    return route.path.replace("{id}", "client:mine").replace("{symbol}", "BTC-USDT")
 
 
 @pytest.fixture

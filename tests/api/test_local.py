@@ -80,7 +80,7 @@ async def test_entries_that_would_break_the_ledger_are_refused_with_their_code()
             b'{"act":"debit","account":"ann","asset":"BTC","money":"11"}': (422, "insufficient_funds"),
             b'{"act":"credit","account":"ann","asset":"XRP","money":"1"}': (422, "custody_exceeded"),
             b'{"act":"credit","account":"ann","asset":"KRW","money":"-1"}': (400, "bad_parameter"),
-            b'{"act":"credit","account":"ann","asset":"KRW"}': (400, "bad_parameter"),
+            b'{"act":"credit","account":"ann","asset":"KRW"}': (422, "bad_terms"),
         }
         for body, wanted in attempts.items():
             status, document = await client.send(ADMIN, "POST", "/v1/ledger", body)

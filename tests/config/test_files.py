@@ -86,7 +86,11 @@ def test_an_empty_mapping_of_settings_is_all_defaults():
 
 @pytest.mark.usefixtures("folder")
 def test_scales_are_overridden_or_follow_from_the_finest_listing():
-    finer = VENUE.replace("venue: example", "venue: finer").replace("1e-5", "1e-15").replace("0.01}", "1e-20}")
+    finer = (
+        VENUE.replace("venue: example", "venue: finer")
+        .replace("1e-5", "1e-15")
+        .replace("tick: 0.01, ", "tick: 1e-20, ")
+    )
     write("venues/finer.yaml", finer)
     write("aggregator.yaml", "instruments: {BTC/USDT: {quantity_decimals: 15}, SOL/USDT: {price_decimals: 4}}")
     configuration = load_configuration(Path("aggregator.yaml"))

@@ -196,3 +196,13 @@ def test_json_is_read_as_yaml():
     sent = b'{"venue": "sent", "name": "Sent", "connector": "binance", "endpoints": {"stream": "wss://a.b"},'
     sent += b' "fees": {"maker": 0.001, "taker": "0.001"}, "market_list": {"quotes": ["USDT"]}, "route": true}'
     assert venue_from(sent, "sent.json").fee_rates() == Fees(100_000, 100_000)
+
+
+def test_what_the_operator_allows_of_a_listing_is_in_its_terms() -> None:
+    venue = venue_from(VENUE.encode(), "example.yaml")
+    eth = Instrument.of("ETH", "USDT")
+    terms = venue.terms(eth)
+    assert (terms.maximum_quantity, terms.cap_notional) == (eth.quantity("5"), eth.notional("250000"))
+    assert (terms.fixed_cost, terms.route) == (eth.notional("0.5"), venue.route)
+    assert venue.terms(Instrument.of("BTC", "USDT")).maximum_quantity is None
+    assert venue.terms(Instrument.of("SOL", "USDT")).fixed_cost == 0

@@ -20,7 +20,7 @@ listings:
     lot: "0.00001"
     minimum_quantity: 1e-5
     minimum_notional: 10
-  - {symbol: ETHUSDT, instrument: ETH/USDT, tick: 0.01}
+  - {symbol: ETHUSDT, instrument: ETH/USDT, tick: 0.01, maximum_quantity: 5, cap_notional: 250000, fixed_cost: 0.5}
 market_list:
   quotes: [USDT, USDC]
   bases: [SOL, XRP]
