@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from aggregator.api.channels import (
@@ -44,6 +44,9 @@ QUIET_S = 0.005
 TOGETHER = 16
 """Channels that are moved on before everyone else has a turn."""
 
+READERS_TOGETHER = 64
+"""Readers that are sent to before everyone else has a turn."""
+
 READERS_AT_MOST = 1000
 CHANNELS_AT_MOST = 512
 SUBSCRIPTIONS_AT_MOST = 64
@@ -70,6 +73,7 @@ class Hub:
         self._trades: dict[str, deque[Trade]] = {}
         self._changed_orders: dict[str, None] = {}
         self._has_news = asyncio.Event()
+        self._round = asyncio.Lock()
         self._publishing: asyncio.Task[None] | None = None
         self.tally = Tally()
 
@@ -155,14 +159,14 @@ class Hub:
 
     async def publish(self) -> None:
         """One round: every channel that has news is moved on, and its readers are offered the same bytes."""
-        self._pass_on_orders()
-        for count, (channel, readers) in enumerate(list(self._open.values()), 1):
-            message = channel.advance()
-            if message is not None:
-                for reader in readers:
-                    reader.offer(channel, message)
-            if count % TOGETHER == 0:
-                await asyncio.sleep(0)
+        async with self._round:
+            self._pass_on_orders()
+            for count, (channel, readers) in enumerate(list(self._open.values()), 1):
+                message = channel.advance()
+                if message is not None:
+                    await _offer(channel, message, readers)
+                if count % TOGETHER == 0:
+                    await asyncio.sleep(0)
         now_ns = self._clock_ns()
         for reader in self._readers:
             reader.drop_if_stuck(now_ns)
@@ -227,6 +231,13 @@ class Hub:
                     source = self._source(Topic(name, symbol, account=terms.account))
                     if isinstance(source, OrdersSource | FillsSource):
                         source.note(order_id)
+
+
+async def _offer(channel: Channel, message: bytes, readers: Iterable[Reader]) -> None:
+    for count, reader in enumerate(list(readers), 1):
+        reader.offer(channel, message)
+        if count % READERS_TOGETHER == 0:
+            await asyncio.sleep(0)
 
 
 def _too_many(what: str) -> Problem:

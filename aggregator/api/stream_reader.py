@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from aggregator.api.auth import Caller
 from aggregator.api.channels import Channel, Clock
@@ -53,16 +52,26 @@ class _Waiting(NamedTuple):
     message: bytes
 
 
-class Reader:
-    """`send` waits while the reader does not read. `channels` are those that it has subscribed to."""
+class Outlet(Protocol):
+    """The way to a reader."""
 
-    def __init__(
-        self, send: Callable[[bytes], Awaitable[None]], clock_ns: Clock, tally: Tally, caller: Caller | None = None
-    ) -> None:
+    def send_now(self, message: bytes) -> bool:
+        """Whether it is sent. It is not while anything that was sent before is still on its way to the kernel."""
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Waits while the reader does not read. Raises ConnectionError when it is gone."""
+        ...
+
+
+class Reader:
+    """`channels` are those that it has subscribed to, with the sequence from which on it has each."""
+
+    def __init__(self, outlet: Outlet, clock_ns: Clock, tally: Tally, caller: Caller | None = None) -> None:
         self.caller = caller
-        self.channels: dict[Channel, None] = {}
+        self.channels: dict[Channel, int] = {}
         self.dropped: asyncio.Future[Drop] = asyncio.get_running_loop().create_future()
-        self._send = send
+        self._outlet = outlet
         self._clock_ns = clock_ns
         self._tally = tally
         self._waiting: deque[_Waiting] = deque()
@@ -87,7 +96,7 @@ class Reader:
     def begin(self, channel: Channel) -> None:
         """Let it have the channel from here on, or anew: first as a whole."""
         self.leave(channel)
-        self.channels[channel] = None
+        self.channels[channel] = channel.sequence
         self._append(_Waiting(channel, channel.snapshot()))
 
     def leave(self, channel: Channel) -> None:
@@ -96,10 +105,15 @@ class Reader:
         self._waiting = deque(waiting for waiting in self._waiting if waiting.channel is not channel)
 
     def offer(self, channel: Channel, message: bytes) -> None:
-        """A change of one of its channels. A reader that is behind on it gets a snapshot instead, when it has read
-        what waits."""
+        """The newest change of one of its channels, sent at once if nothing waits. A reader that is behind on it gets a
+        snapshot instead, when it has read what waits."""
+        begun = self.channels.get(channel)
+        if begun is None or begun >= channel.sequence:
+            return
         if channel in self._behind:
             self._tally.skipped[channel.topic.channel] += 1
+        elif not self._is_busy and self._outlet.send_now(message):
+            self._count(channel, message)
         else:
             self._append(_Waiting(channel, message))
 
@@ -119,11 +133,18 @@ class Reader:
             self._has_waiting.clear()
             while (waiting := self._next()) is not None:
                 self._sending_since_ns = self._clock_ns()
-                await self._send(waiting.message)
+                await self._outlet.send(waiting.message)
                 self._sending_since_ns = 0
-                name = waiting.channel.topic.channel.value if waiting.channel is not None else "answer"
-                self._tally.messages[name] += 1
-                self._tally.bytes[name] += len(waiting.message)
+                self._count(waiting.channel, waiting.message)
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._waiting or self._behind or self._sending_since_ns)
+
+    def _count(self, channel: Channel | None, message: bytes) -> None:
+        name = "answer" if channel is None else channel.topic.channel
+        self._tally.messages[name] += 1
+        self._tally.bytes[name] += len(message)
 
     def _append(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)

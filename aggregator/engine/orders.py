@@ -20,7 +20,7 @@ from aggregator.domain.effects import (
     PlaceChild,
     RequestAnswered,
 )
-from aggregator.domain.errors import BrokenInvariant
+from aggregator.domain.errors import BrokenInvariant, DocumentRefused
 from aggregator.domain.instrument import Instruments
 from aggregator.domain.lifecycle import ChildState, Word
 from aggregator.domain.local import LOCAL_VENUE, Left, LocalEvent, Refused, Rested, Traded
@@ -61,6 +61,9 @@ from aggregator.routing.record import Seen
 
 GATE_PATIENCE_NS = 30 * SECOND
 """A venue that has not been reconciled this long after the start does not hold up the others any more; it stays out."""
+
+PARTS = ("orders", "local", "ledger")
+"""Of the document of all that is known."""
 
 
 class Orders:
@@ -136,6 +139,9 @@ class Orders:
         }
 
     def restore(self, document: Mapping[str, Any], instruments: Instruments) -> None:
+        """Raises DocumentRefused for one of another make."""
+        if document.keys() != set(PARTS):
+            raise DocumentRefused(f"a state has {', '.join(PARTS)}; this one has {', '.join(document)}")
         state = from_document(OrderState, document["orders"], instruments)
         self._build(state, Ledger.restore(document["ledger"], instruments), self.sight)
         self.local.restore(document["local"], instruments, state.started_ns)

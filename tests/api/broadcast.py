@@ -110,7 +110,7 @@ class Taking:
         self.taken: list[bytes] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.reader = Reader(self._take, broadcast.clock_ns, broadcast.hub.tally)
+        self.reader = Reader(self, broadcast.clock_ns, broadcast.hub.tally)
         broadcast.hub.join(self.reader)
         for topic in topics:
             broadcast.hub.subscribe(self.reader, topic)
@@ -120,7 +120,12 @@ class Taking:
     def messages(self) -> list[Any]:
         return [json.loads(message) for message in self.taken]
 
-    async def _take(self, message: bytes) -> None:
+    def send_now(self, message: bytes) -> bool:
+        if self.gate.is_set():
+            self.taken.append(message)
+        return self.gate.is_set()
+
+    async def send(self, message: bytes) -> None:
         await self.gate.wait()
         self.taken.append(message)
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import WSServerHandshakeError
 from prometheus_client import generate_latest
+from websockets.frames import Frame, Opcode
 
 from aggregator.api import stream_hub
 from aggregator.api.channels import Name, Topic
-from aggregator.api.stream import REQUESTS_AT_MOST
+from aggregator.api.stream import REQUESTS_AT_MOST, frame_head
 from aggregator.api.stream_metrics import StreamCollector
 from aggregator.api.stream_reader import KEPT_AT_MOST, PATIENCE_NS, WAITING_AT_MOST, Drop
 from aggregator.client.following import Follower, Subscription
@@ -165,6 +166,12 @@ async def test_a_socket_that_is_not_read_is_closed_with_code_and_reason_and_nobo
         broadcast.bid("100", "1")
         await broadcast.publish()
         assert [message["sequence"] for message in await fast.until_now()] == [number + 1]
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65535, 65536, 200_000])
+def test_frames_are_written_as_the_protocol_has_them(length: int) -> None:
+    message = b"x" * length
+    assert frame_head(length) + message == Frame(Opcode.TEXT, message).serialize(mask=False)
 
 
 async def test_a_reader_that_does_not_answer_pings_is_let_go() -> None:

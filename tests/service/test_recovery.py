@@ -135,5 +135,7 @@ class TestWhatDoesNotFit:
     async def test_a_snapshot_that_cannot_be_read(self, path: Path) -> None:
         await written(path, busy_world().journal, snapshots=[20])
         change(path, "UPDATE snapshots SET document = '{\"moon\": 1}'")
-        with pytest.raises(JournalRefused, match="the snapshot after entry 20: OrderState has no field moon"):
+        with pytest.raises(
+            JournalRefused, match="the snapshot after entry 20: a state has orders, local, ledger; this one has moon"
+        ):
             recovered(path)
