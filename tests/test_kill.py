@@ -67,7 +67,7 @@ class Client:
         self._number = number
         self._random = random
         self._resting: list[str] = []
-        self._requests: deque[dict[str, Any]] = deque(maxlen=50)
+        self._requests: deque[dict[str, Any]] = deque(maxlen=20)
         self.answers: dict[str, set[str]] = {}
         """By client order id, the order ids that the service ever named for it."""
         self.refusals: Counter[str] = Counter()

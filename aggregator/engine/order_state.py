@@ -20,7 +20,7 @@ from aggregator.domain.order_events import Balance, RiskLimits
 from aggregator.domain.plan import Holdings
 from aggregator.routing.execution import Conduct, is_immediate
 
-ENDED_KEPT = 200
+ENDED_KEPT = 300
 """Parent orders of one account that have ended and are still shown. Older ones are in the journal only."""
 
 IDS_KEPT = 20_000
