@@ -49,7 +49,8 @@ async def tried(page: Any, name: str, body: Any = None, **parameters: str) -> tu
         await page.fill(f"#{name} textarea", json.dumps(body))
     await page.click(f"#{name} button")
     answer = page.locator(f"#{name} pre")
-    await page.wait_for_function(f"/^[0-9]{{3}} in /.test(document.querySelector('#{name} pre').textContent)")
+    # There is no such element before the answer has come.
+    await page.wait_for_function(f"/^[0-9]{{3}} in /.test(document.querySelector('#{name} pre')?.textContent ?? '')")
     head, _, text = (await answer.text_content()).partition("\n\n")
     return int(head.split()[0]), msgspec.json.decode(text)
 
