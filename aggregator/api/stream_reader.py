@@ -172,5 +172,6 @@ class Reader:
         if self._behind:
             channel = next(iter(self._behind))
             del self._behind[channel]
+            self.channels[channel] = channel.sequence
             return _Waiting(channel, channel.snapshot())
         return None

@@ -73,6 +73,28 @@ async def test_a_slow_reader_gets_the_newest_state_and_then_goes_on_while_a_fast
     assert broadcast.hub.tally.skipped[Name.BOOK] == changes - 1
 
 
+async def test_a_reader_that_catches_up_in_the_middle_of_a_round_is_not_told_twice() -> None:
+    broadcast = Broadcast()
+    slow = Taking(broadcast, BOOK)
+    await settled()
+    slow.gate.clear()
+    for quantity in range(2 * WAITING_AT_MOST):
+        broadcast.bid("100", f"{3 + quantity}")
+        await broadcast.publish()
+        await settled()
+    (channel,) = slow.reader.channels
+    broadcast.bid("100", "1")
+    broadcast.views.refresh()
+    change = channel.advance()
+    assert change is not None
+    slow.gate.set()
+    await settled()
+    slow.reader.offer(channel, change)
+    await settled()
+    last = slow.messages[-1]
+    assert (last["type"], last["sequence"]) == ("snapshot", channel.sequence)
+
+
 async def test_a_reader_that_is_behind_and_takes_in_nothing_at_all_is_let_go() -> None:
     broadcast = Broadcast()
     slow = Taking(broadcast, BOOK)
