@@ -77,8 +77,11 @@ class Carrier:
                     self._tap(self._clock_ns(), self._venue, "sent", self._links[socket].url, text)
                     await self._links[socket].send(text)
             case Hangup(socket, reason):
-                if socket in self._links:
-                    self._spawn(self._links[socket].hang_up(reason))
+                link = self._links.pop(socket, None)
+                if link is not None:
+                    # For the machine it has ended: what still comes on it is heard by nobody, so it is not recorded.
+                    self._tap(self._clock_ns(), self._venue, "closed", link.url, None)
+                    self._spawn(link.hang_up(reason))
 
     async def _pump(self, socket: int, url: str) -> None:
         async def opened() -> None:
@@ -87,6 +90,8 @@ class Carrier:
             await self._act(self._machine.opened(socket, now_ns))
 
         async def received(frame: str | bytes) -> None:
+            if socket not in self._links:
+                return
             now_ns = self._clock_ns()
             self._tap(now_ns, self._venue, "received", url, frame)
             await self._act(self._machine.received(socket, frame, now_ns))
@@ -95,9 +100,10 @@ class Carrier:
         try:
             reason = await link.run()
         finally:
-            del self._links[socket]
+            is_over = self._links.pop(socket, None) is None
         now_ns = self._clock_ns()
-        self._tap(now_ns, self._venue, "closed", url, None)
+        if not is_over:
+            self._tap(now_ns, self._venue, "closed", url, None)
         await self._act(self._machine.closed(socket, reason, now_ns))
 
 

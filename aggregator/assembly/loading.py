@@ -48,11 +48,16 @@ def market_data(venue: VenueSettings) -> Any:
     return connector.MarketData(venue.book_channel) if venue.book_channel else connector.MarketData()
 
 
-def recorded_conversations(folder: Path) -> Callable[[str], Conversation]:
-    """How a replay talks about each venue: by its file in `folder/venues`, on the scales of the process file."""
+def recorded_instruments(folder: Path) -> Instruments:
+    """Instruments on the scales of the process file in the folder."""
     process_file = folder / "aggregator.yaml"
-    known = load_configuration(process_file).instruments.values() if process_file.is_file() else ()
-    instruments = Instruments(known)
+    return Instruments(load_configuration(process_file).instruments.values() if process_file.is_file() else ())
+
+
+def recorded_conversations(folder: Path, instruments: Instruments | None = None) -> Callable[[str], Conversation]:
+    """How a replay talks about each venue: by its file in `folder/venues`, on the scales of the process file or on
+    those that are given."""
+    instruments = recorded_instruments(folder) if instruments is None else instruments
 
     def converse(name: str) -> Conversation:
         path = folder / "venues" / f"{name}.yaml"

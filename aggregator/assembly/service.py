@@ -69,7 +69,7 @@ class Service:
         self._configuration = configuration
         self.engine = Engine(
             {venue.venue: _freshness(venue) for venue in configuration.venues},
-            policy_of=partial(_policy, configuration),
+            policy_of=partial(policy, configuration),
         )
         self.views = Views(self.engine)
         self._instruments = Instruments(configuration.instruments.values())
@@ -255,7 +255,7 @@ def _accounts(configuration: Configuration, given: Mapping[str, Any] | None) -> 
     return {venue: credentials for venue, credentials in found.items() if credentials is not None}
 
 
-def _policy(configuration: Configuration, instrument: Instrument) -> RoutingPolicy:
+def policy(configuration: Configuration, instrument: Instrument) -> RoutingPolicy:
     """How an instrument is routed, by the process file and by each venue's."""
     routing = configuration.settings.routing
     terms = {venue.venue: venue.terms(instrument) for venue in configuration.venues}

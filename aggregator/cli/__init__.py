@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from aggregator.api.client import Answered, Unreachable
-from aggregator.cli import books, configuration, orders, records, services, venues
+from aggregator.cli import books, configuration, orders, recordings, records, services, venues
 from aggregator.cli.console import GOOD, NOT_STARTED, REFUSED
 from aggregator.domain.errors import CaptureRefused, ConfigurationRefused
 
@@ -46,6 +46,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="aggregator", description="Partner venues' books as one, and a router over it."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for part in (books, orders, services, records, configuration, venues):
+    for part in (books, orders, services, recordings, records, configuration, venues):
         part.add_commands(commands)
     return parser

@@ -6,53 +6,39 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.live import Live
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from aggregator import assembly
 from aggregator.api.client import Answered, Api, Unreachable
 from aggregator.api.market import show_book
 from aggregator.api.problems import Problem
 from aggregator.api.quotes import QuoteRoutes
 from aggregator.books.consolidated import View
 from aggregator.cli.console import (
-    FAULTS,
     GOOD,
     REFUSED,
     add_json,
     add_url,
-    err,
     listed,
     natural,
     out,
     print_json,
     service,
-    speed,
 )
+from aggregator.cli.recordings import played
 from aggregator.domain.instrument import Side
 from aggregator.domain.local import LOCAL_VENUE
 from aggregator.engine.engine import Engine
-from aggregator.records.replay import Replay
-from aggregator.service.captures import BadLine, Record, read_captures
 from aggregator.terminal import market
 
 WATCH_EVERY_S = 0.2
 
 
 def add_commands(commands: Any) -> None:
-    replay = commands.add_parser("replay", help="play recorded traffic into books, and report")
-    replay.add_argument("captures", type=Path, nargs="+", metavar="CAPTURE", help="files, merged by time")
-    replay.add_argument("--config", type=Path, metavar="DIR", help="folder of the configuration (config)")
-    replay.add_argument("--depth", type=natural, default=10, metavar="N", help="levels to show (10)")
-    replay.add_argument("--speed", type=speed, metavar="X", help="play at X times the recorded speed (at once)")
-    add_json(replay)
-    replay.set_defaults(run=_replay)
-
     book = commands.add_parser("book", help="show an instrument's consolidated book")
     book.add_argument("symbol", metavar="SYMBOL", help="such as BTC/USDT")
     _add_recordings(book)
@@ -81,16 +67,6 @@ def _add_recordings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config", type=Path, metavar="DIR", help="for --replay: folder of the configuration (config)"
     )
-
-
-def _replay(options: argparse.Namespace) -> int:
-    replay = _played(options.captures, options.config, options.speed)
-    report = replay.report(options.depth)
-    if options.json:
-        print_json(report)
-    else:
-        out.print(market.replay_summary(report, len(options.captures)))
-    return GOOD if replay.is_faultless else FAULTS
 
 
 def _book(options: argparse.Namespace) -> int:
@@ -122,7 +98,7 @@ def _beside(api: Api, book: dict[str, Any], depth: int) -> dict[str, Any] | None
 
 
 def _book_of_recordings(options: argparse.Namespace) -> int:
-    replayed = _played(options.replay, options.config).market
+    replayed = played(options.replay, options.config).market
     name = options.symbol
     if name not in replayed.instruments:
         name = name.upper().replace("-", "/")
@@ -174,7 +150,7 @@ def _quote(options: argparse.Namespace) -> int:
 
 def quote_of_recordings(captures: Sequence[Path], config: Path | None, request: dict[str, Any]) -> dict[str, Any]:
     """The plan on the books that the recordings end with. Raises Answered when it is refused."""
-    replayed = _played(captures, config).market
+    replayed = played(captures, config).market
     venues = {book.venue for book in replayed}
     newest_ns = max((book.received_ns for book in replayed), default=0)
     quotes = QuoteRoutes(Engine(market=replayed), venues, lambda: newest_ns)
@@ -182,28 +158,3 @@ def quote_of_recordings(captures: Sequence[Path], config: Path | None, request: 
         return quotes.answer(json.dumps(request).encode())
     except Problem as problem:
         raise Answered(problem.detail, problem.code) from None
-
-
-def _played(captures: Sequence[Path], config: Path | None, at_speed: float | None = None) -> Replay:
-    replay = Replay(assembly.recorded_conversations(config or assembly.config_folder()))
-    with _progress() as progress:
-        task = progress.add_task("replay", total=sum(path.stat().st_size for path in captures if path.is_file()))
-        records = read_captures(captures, lambda count: progress.advance(task, count))
-        replay.play(_paced(records, at_speed) if at_speed else records)
-    return replay
-
-
-def _progress() -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-
-
-def _paced(records: Iterator[Record | BadLine], at_speed: float) -> Iterator[Record | BadLine]:
-    """Hold each record back until as much time has passed as it had in the recording, over `at_speed`."""
-    started, first_ns = time.monotonic(), None
-    for record in records:
-        first_ns = first_ns or record.at_ns
-        wait = (record.at_ns - first_ns) / 1e9 / at_speed - (time.monotonic() - started)
-        if wait > 0:
-            time.sleep(wait)
-        yield record

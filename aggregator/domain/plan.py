@@ -71,7 +71,8 @@ class VenueDepth:
 
     `reason` says why the book is not live, None when it is. `rate` turns the listing's quote into the request's where
     they differ. Without `holdings` balances do not limit. `pending` is what our own open children are about to take
-    from these levels. `confidence`, on RATE_DECIMALS, is the part of the shown depth that is counted on.
+    from these levels. `confidence`, on RATE_DECIMALS, is the part of the shown depth that is counted on. `updates` is
+    how many snapshots and deltas the book was made of, so that recorded traffic can be played up to this very moment.
     """
 
     listing: Listing
@@ -81,6 +82,7 @@ class VenueDepth:
     holdings: Holdings | None = None
     pending: int = 0
     confidence: int = RATE_ONE
+    updates: int = 0
 
     @property
     def venue(self) -> str:

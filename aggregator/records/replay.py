@@ -9,12 +9,17 @@ from typing import Any, NamedTuple, Protocol
 from aggregator.books.consolidated import ConsolidatedDepth
 from aggregator.books.ladder import Ladder
 from aggregator.books.venue_book import VenueBook
+from aggregator.domain.effects import Effect, ResyncWanted
 from aggregator.domain.errors import AggregatorError
-from aggregator.domain.events import FrameRejected, MarketEvent
+from aggregator.domain.events import FrameRejected, MarketEvent, Tick
 from aggregator.domain.instrument import Instrument
 from aggregator.engine.digest import book_sha256
+from aggregator.engine.engine import Engine
 from aggregator.engine.market import Market
 from aggregator.service.captures import BadLine, Kind, Record
+
+TICK_NS = 100_000_000
+"""How often the engine is told the time, as in the service."""
 
 FAULTS_LISTED = 1000
 """Faults past this many are counted but not listed."""
@@ -27,6 +32,7 @@ class Conversation(Protocol):
     def received(self, frame: str | bytes, now_ns: int) -> Sequence[MarketEvent]: ...
     def answered(self, url: str, body: bytes, now_ns: int) -> list[MarketEvent]: ...
     def closed(self, reason: str, now_ns: int) -> list[MarketEvent]: ...
+    def resync(self, symbol: str, reason: str, now_ns: int) -> Sequence[MarketEvent]: ...
 
 
 class Fault(NamedTuple):
@@ -43,11 +49,13 @@ class Replay:
     """Plays records into a market of its own.
 
     `converse` makes the conversation for a venue; it raises an AggregatorError for a venue that is not
-    configured, whose records are then skipped.
+    configured, whose records are then skipped. `repairs`: a crossed book is given up as the service does it, which
+    then had asked for it anew; a recording of anyone else has no answer to that.
     """
 
     converse: Callable[[str], Conversation]
     market: Market = field(default_factory=Market)
+    repairs: bool = False
     frames: int = 0
     fetched: int = 0
     faults: list[Fault] = field(default_factory=list)
@@ -55,6 +63,7 @@ class Replay:
 
     def __post_init__(self) -> None:
         self._conversations: dict[str, Conversation | None] = {}
+        self._engine = Engine(market=self.market)
 
     def play(self, records: Iterable[Record | BadLine]) -> None:
         for record in records:
@@ -64,10 +73,23 @@ class Replay:
         if isinstance(record, BadLine):
             self._fault(record, record.reason)
             return
+        if self.repairs and record.at_ns - self._engine.now_ns >= TICK_NS:
+            self._repair(record, self._engine.apply(Tick(record.at_ns)))
         for event in self._events(record):
-            self.market.apply(event)
+            effects = self._engine.apply(event)
             if isinstance(event, FrameRejected):
                 self._fault(record, event.reason)
+            if effects and self.repairs:
+                self._repair(record, effects)
+
+    def _repair(self, record: Record, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if not isinstance(effect, ResyncWanted):
+                continue
+            conversation = self._conversations[effect.venue]
+            if conversation is not None:
+                for event in conversation.resync(effect.symbol, effect.reason, record.at_ns):
+                    self._engine.apply(event)
 
     @property
     def is_faultless(self) -> bool:

@@ -25,10 +25,9 @@ def seen(
     confidence: int = RATE_ONE,
 ) -> VenueDepth:
     """The slice of a book that this request is planned on; a book that is not live shows nothing but why."""
-    if not book.is_live:
-        return VenueDepth(book.listing, NO_LEVELS, f"{book.health}: {book.reason}", rate, holdings, pending, confidence)
-    levels = _enough(book, request, rate, pending, confidence)
-    return VenueDepth(book.listing, levels, None, rate, holdings, pending, confidence)
+    reason = None if book.is_live else f"{book.health}: {book.reason}"
+    levels = _enough(book, request, rate, pending, confidence) if reason is None else NO_LEVELS
+    return VenueDepth(book.listing, levels, reason, rate, holdings, pending, confidence, book.counters.updates)
 
 
 def _enough(book: VenueBook, request: RouteRequest, rate: Rate | None, pending: int, confidence: int) -> Levels:

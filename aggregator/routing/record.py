@@ -191,6 +191,7 @@ def _stored_depth(depth: VenueDepth) -> dict[str, Any]:
         },
         "pending": quantity(depth.pending),
         "confidence": format_decimal(depth.confidence, RATE_DECIMALS),
+        "updates": depth.updates,
     }
 
 
@@ -224,6 +225,7 @@ def _depth(document: Document, instruments: Instruments | None) -> VenueDepth:
         ),
         pending=quantity(document["pending"]),
         confidence=parse_decimal(document["confidence"], RATE_DECIMALS),
+        updates=document.get("updates", 0),
     )
 
 

@@ -178,6 +178,10 @@ class JournalReader:
                 yield entry_of(row)
             after_seq = rows[-1][0]
 
+    def starts_ns(self) -> list[int]:
+        """When each of the processes that wrote it began."""
+        return [at_ns for (at_ns,) in self._fetched("SELECT at_ns FROM entries WHERE kind = 'Started' ORDER BY seq")]
+
     def last_seq(self) -> int:
         """0 when there is no entry."""
         return int(self._fetched("SELECT coalesce(max(seq), 0) FROM entries")[0][0])

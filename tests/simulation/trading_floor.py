@@ -84,8 +84,12 @@ class TradingFloor:
             channel = settings.book_channel
             machine = venue_machine(settings, partial(connector.MarketData, channel), self.instruments, jitter)
             account = account_machine(settings, connector.OrderEntry, listings, credentials, jitter)
-            self.loopback.join(machine, self.venues[name], account=account)
+            self.loopback.join(self.follow(machine), self.venues[name], account=account)
         self.post(Started(self.now_ns, "abc123", tuple(self.settings)))
+
+    def follow(self, machine: Any) -> Any:
+        """The machine that follows a venue, for whoever wants to listen in."""
+        return machine
 
     def kill_service(self) -> None:
         """As `kill -9` does: nothing more is read or sent, the sockets end, and what is on the wire arrives."""
