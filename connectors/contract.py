@@ -119,8 +119,8 @@ class MarketData(Protocol):
 
     def read_reply(self, reply: Reply, books: Books, now_ns: int) -> Answer: ...
 
-    def market_list(self) -> Fetch:
-        """Where the venue's market list is."""
+    def market_list(self) -> Fetch | None:
+        """Where the venue's market list is. None where nobody has said."""
         ...
 
     def clock(self) -> Fetch | None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import count
+from typing import NamedTuple
 
 from aggregator.config.venues import Limits, VenueSettings
 from aggregator.domain.errors import ConfigurationRefused, VenueDefunct
@@ -23,6 +25,9 @@ from connectors.session import Session
 __all__ = ["Action", "Connect", "Get", "Hangup", "Line", "Transmit", "VenueMachine", "VenueStatus"]
 
 CLOCK_EVERY_NS = 60 * SECOND
+LIST_AGAIN_NS = 60 * SECOND
+"""A market list that did not come is asked for again after this long."""
+
 SUBSCRIPTIONS_PER_SYMBOL = 2
 """Its book and its trades."""
 
@@ -57,7 +62,9 @@ def venue_machine(
         return Line(url, habits, lambda: Session(new_market_data(), markets, group, follow_listed))
 
     lines = [line(group, takes if index == 0 else None) for index, group in enumerate(groups)]
-    return VenueMachine(venue.venue, lines, venue.limits, model.clock(), jitter)
+    every_ns, market_list = venue.rules_every_ns, model.market_list()
+    rules = Rules(market_list, every_ns) if every_ns and market_list is not None else None
+    return VenueMachine(venue.venue, lines, venue.limits, model.clock(), jitter, rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +76,18 @@ class Line:
     new_session: Callable[[], Session]
 
 
+class Rules(NamedTuple):
+    """Where the venue's market list is, and how often it is read, in ns."""
+
+    fetch: Fetch
+    every_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class VenueStatus:
     """How a venue's connections fare. Times in ns; `clock_offset_ns` is the venue's clock less ours, None
-    while unknown, and right to within `clock_error_ns`."""
+    while unknown, and right to within `clock_error_ns`. `rules_read_ns` is when the venue's market list was last read,
+    0 for never."""
 
     connections: int
     open_connections: int
@@ -87,14 +102,21 @@ class VenueStatus:
     breaker_remaining_ns: int
     clock_offset_ns: int | None
     clock_error_ns: int | None
+    rules_read_ns: int
 
 
 class VenueMachine:
     """Sockets are numbered once for the venue. Times are ns since the Unix epoch, by our clock."""
 
     def __init__(
-        self, venue: str, lines: Iterable[Line], limits: Limits, clock: Fetch | None, jitter: Callable[[], float]
-    ) -> None:  # not money: a chance
+        self,
+        venue: str,
+        lines: Iterable[Line],
+        limits: Limits,
+        clock: Fetch | None,
+        jitter: Callable[[], float],  # not money: a chance
+        rules: Rules | None = None,
+    ) -> None:
         self.venue = venue
         self._sockets = count(1)
         self._connect_budget = Budget(limits.connections_per_5m, 300 * SECOND)
@@ -119,6 +141,9 @@ class VenueMachine:
         self._asked_clock_ns = 0
         self._clock_fetch = clock
         self._clock: ClockMeasured | None = None
+        self._rules = rules
+        self._ask_rules_at_ns: int | None = None
+        self._rules_read_ns = 0
         self._actions: list[Action] = []
         self._frames = 0
 
@@ -126,11 +151,12 @@ class VenueMachine:
         for connection in self._connections:
             connection.start(now_ns)
         self._ask_clock_at_ns = now_ns if self._clock_fetch else None
+        self._ask_rules_at_ns = now_ns if self._rules else None
         self._collect(now_ns)
 
     def stop(self, reason: str, now_ns: int) -> Sequence[MarketEvent]:
         self._waiting.clear()
-        self._ask_clock_at_ns = None
+        self._ask_clock_at_ns = self._ask_rules_at_ns = None
         events = [event for connection in self._connections for event in connection.stop(reason, now_ns)]
         self._collect(now_ns)
         return events
@@ -157,6 +183,8 @@ class VenueMachine:
         """What came of a Get. A socket that has gone since takes its answers with it."""
         if wait_ns := wait_told_ns(reply.status, reply.headers):
             self._breaker.trip(now_ns + wait_ns, f"{get.fetch.path.partition('?')[0]} answered {reply.status}")
+        if self._rules is not None and get.fetch is self._rules.fetch and reply.status == HTTPStatus.OK:
+            self._rules_read_ns, self._ask_rules_at_ns = now_ns, now_ns + self._rules.every_ns
         events = self._told(get.socket, lambda connection: connection.fetched(get.socket, reply, now_ns), now_ns)
         return [self._measured(event, now_ns) if isinstance(event, VenueClock) else event for event in events]
 
@@ -169,13 +197,13 @@ class VenueMachine:
     def woken(self, now_ns: int) -> Sequence[MarketEvent]:
         events = [event for connection in self._connections for event in connection.woken(now_ns)]
         self._ask_clock_if_due(now_ns)
+        self._ask_rules_if_due(now_ns)
         self._collect(now_ns)
         return events
 
     def wake_at_ns(self) -> int | None:
         wakes = [wake for connection in self._connections if (wake := connection.wake_at_ns()) is not None]
-        if self._ask_clock_at_ns is not None:
-            wakes.append(self._ask_clock_at_ns)
+        wakes += [at_ns for at_ns in (self._ask_clock_at_ns, self._ask_rules_at_ns) if at_ns is not None]
         if self._waiting:
             wakes.append(self._fetch_at_ns)
         return min(wakes, default=None)
@@ -199,6 +227,7 @@ class VenueMachine:
             breaker_remaining_ns=self._breaker.remaining_ns(now_ns),
             clock_offset_ns=self._clock.offset_ns if self._clock else None,
             clock_error_ns=self._clock.error_ns if self._clock else None,
+            rules_read_ns=self._rules_read_ns,
         )
 
     def _measured(self, told: VenueClock, now_ns: int) -> ClockMeasured:
@@ -249,12 +278,22 @@ class VenueMachine:
     def _ask_clock_if_due(self, now_ns: int) -> None:
         if self._clock_fetch is None or self._ask_clock_at_ns is None or now_ns < self._ask_clock_at_ns:
             return
-        self._ask_clock_at_ns = now_ns + CLOCK_EVERY_NS
+        is_asked = self._ask(self._clock_fetch)
+        self._ask_clock_at_ns = now_ns + (CLOCK_EVERY_NS if is_asked else SECOND)
+
+    def _ask_rules_if_due(self, now_ns: int) -> None:
+        """Asked for on a schedule, and sooner again while no list comes."""
+        if self._rules is None or self._ask_rules_at_ns is None or now_ns < self._ask_rules_at_ns:
+            return
+        is_asked = self._ask(self._rules.fetch)
+        self._ask_rules_at_ns = now_ns + (min(LIST_AGAIN_NS, self._rules.every_ns) if is_asked else SECOND)
+
+    def _ask(self, fetch: Fetch) -> bool:
+        """On behalf of whichever connection stands; False when none does."""
         socket = next((socket for socket, line in self._by_socket.items() if line.is_open), None)
         if socket is not None:
-            self._waiting[Get(socket, self._clock_fetch)] = None
-        else:
-            self._ask_clock_at_ns = now_ns + SECOND
+            self._waiting[Get(socket, fetch)] = None
+        return socket is not None
 
     def _next_socket(self) -> int:
         return next(self._sockets)

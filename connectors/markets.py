@@ -50,18 +50,53 @@ class Markets:
         self._listings = dict(self._stated)
         self._symbols = {listing.instrument.name: listing.symbol for listing in self._listings.values()}
         self._list: dict[str, Market] = {}
+        self._is_read_anew = False
 
     def symbol_of(self, instrument: str) -> str:
         """The venue's symbol of an instrument that is listed here."""
         return self._symbols[instrument]
 
     def learn(self, markets: Iterable[Market]) -> None:
-        """Take in the venue's market list. What the venue's file states about a market stays."""
+        """Take in the venue's market list, in place of the one before."""
         self._list = {market.symbol: market for market in markets}
+        self._is_read_anew = True
+
+    def take_changes(self) -> tuple[list[Listing], dict[str, str]]:
+        """The listings whose rules are others than before, by the list that was read since the last call; and by
+        instrument, why the venue's new rules cannot be kept. What the venue says now replaces what its file says; a
+        rule of which its list says nothing stays. A market that is no longer in the list is not tradable. A
+        recording's listings stay as they are."""
+        self._is_read_anew = False
+        if self._adopts_unlisted:
+            return [], {}
+        changed, unkept = [], {}
+        for before in list(self._listings.values()):
+            try:
+                now = self._now(before)
+            except NumberRefused as error:
+                unkept[before.instrument.name] = str(error)
+                now = replace(before, tradable=False)
+            if now != before:
+                changed.append(self._keep(now))
+        return changed, unkept
+
+    def _now(self, before: Listing) -> Listing:
+        market, instrument = self._list.get(before.symbol), before.instrument
+        if market is None:
+            return replace(before, tradable=False)
+        return replace(
+            before,
+            tick=instrument.price(market.tick) or before.tick,
+            lot=instrument.quantity(market.lot) or before.lot,
+            minimum_quantity=instrument.quantity(market.minimum_quantity) or before.minimum_quantity,
+            minimum_notional=instrument.notional(market.minimum_notional) or before.minimum_notional,
+            tradable=market.tradable,
+        )
 
     @property
-    def has_list(self) -> bool:
-        return bool(self._list)
+    def is_read_anew(self) -> bool:
+        """Whether a list was read since changes were last taken."""
+        return self._is_read_anew
 
     def choose(self, accepts: Callable[[Market], bool]) -> list[Listing]:
         """The listings of the market list that are accepted. A market whose rules cannot be had on the instrument's

@@ -92,10 +92,18 @@ class Session:
             events = [*self._settle(self._market_data.read_reply(reply, self.books, now_ns), now_ns)]
         except USELESS as error:
             events = [*self._excused(error, now_ns, by_reply=True)]
-        if self._follow_listed is not None and self._markets.has_list:
-            accepts, self._follow_listed = self._follow_listed, None
+        if self._markets.is_read_anew:
+            events += self._listed(now_ns)
+        return events
+
+    def _listed(self, now_ns: int) -> list[MarketEvent]:
+        """The venue's market list has come: rules may be others, and markets may be new."""
+        changed, unkept = self._markets.take_changes()
+        events: list[MarketEvent] = [ListingsRead(self.venue, now_ns, changed)] if changed else []
+        events += [Refused(self.venue, now_ns, reason, instrument) for instrument, reason in unkept.items()]
+        if self._follow_listed is not None:
             self._list_asked.done(MARKET_LIST)
-            listings = self._markets.choose(accepts)
+            listings = self._markets.choose(self._follow_listed)
             events.append(ListingsRead(self.venue, now_ns, listings))
             more = [listing.symbol for listing in listings if listing.symbol not in self._follow]
             self._follow += more
@@ -118,8 +126,9 @@ class Session:
         return self._settle(Answer(book.lost(reason, now_ns)), now_ns) if book is not None else []
 
     def woken(self, now_ns: int) -> None:
-        if self._list_asked.take_due(now_ns):
-            self._requests.append(self._market_data.market_list())
+        market_list = self._market_data.market_list() if self._list_asked.take_due(now_ns) else None
+        if market_list is not None:
+            self._requests.append(market_list)
         for symbol in self._resyncs.take_due(now_ns):
             self._requests += self._market_data.ask_snapshot(symbol, now_ns)
 

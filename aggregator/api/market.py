@@ -148,6 +148,8 @@ def show_health(book: VenueBook) -> dict[str, Any]:
         "received_ns": book.received_ns,
         "venue_time_ns": book.venue_time_ns,
         "changed_ns": book.changed_ns,
+        "rules_version": book.rules_version,
+        "rules_since_ns": book.rules_since_ns,
         "updates": book.counters.updates,
         "gaps": book.counters.gaps,
         "resyncs": book.counters.resyncs,

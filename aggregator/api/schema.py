@@ -226,6 +226,7 @@ class Connection(Answer):
     breaker_remaining_ns: Duration
     clock_offset_ns: int | None
     clock_error_ns: Duration | None
+    rules_read_ns: Ns
 
 
 class BookHealth(Answer):
@@ -238,6 +239,8 @@ class BookHealth(Answer):
     received_ns: Ns
     venue_time_ns: Ns
     changed_ns: Ns
+    rules_version: int
+    rules_since_ns: Ns
     updates: Count
     gaps: Count
     resyncs: Count

@@ -10,6 +10,8 @@ from aggregator.domain.errors import BrokenInvariant
 from aggregator.domain.events import BookDelta, BookEvent, BookLost, BookSnapshot, BookUnchanged
 from aggregator.domain.instrument import Listing, Side
 
+NOT_TRADED = "by its market list the venue does not trade it, or lists it no more"
+
 
 @dataclass(slots=True)
 class BookCounters:
@@ -56,15 +58,18 @@ class VenueBook:
 
     `received_ns` is when bytes for this book last came, `venue_time_ns` the venue's own newest time and
     `changed_ns` when a level last differed: a feed that repeats one frozen picture moves only the first.
+    `rules_version` counts the listing's rules from 1; `rules_since_ns` is 0 for those of the venue's file.
     """
 
     __slots__ = (
         "asks", "bids", "changed_ns", "counters", "health", "listing",
-        "reason", "received_ns", "since_ns", "venue_time_ns",
+        "reason", "received_ns", "rules_since_ns", "rules_version", "since_ns", "venue_time_ns",
     )  # fmt: skip
 
     def __init__(self, listing: Listing) -> None:
         self.listing = listing
+        self.rules_version = 1
+        self.rules_since_ns = 0
         self.bids = Ladder(Side.BUY)
         self.asks = Ladder(Side.SELL)
         self.health = Health.EMPTY
@@ -98,6 +103,17 @@ class VenueBook:
         else:
             self._heard(event)
 
+    def revise(self, listing: Listing, at_ns: int) -> bool:
+        """Take on the venue's rules of now; whether they are others than before."""
+        if listing == self.listing:
+            return False
+        self.listing = listing
+        self.rules_version += 1
+        self.rules_since_ns = at_ns
+        if not listing.tradable and self.is_live:
+            self.turn(Health.STALE, NOT_TRADED, at_ns)
+        return True
+
     def turn(self, health: Health, reason: str | None, at_ns: int) -> None:
         """Change health. A quarantined book stays so, whatever its feed says, until `release`d."""
         if self.health is Health.QUARANTINED:
@@ -124,7 +140,7 @@ class VenueBook:
         """Turn a live book stale when one of its clocks stands too long, and back when none does any more."""
         if self.health not in (Health.LIVE, Health.STALE):
             return
-        complaint = limits.complaint(self, now_ns, clock_offset_ns)
+        complaint = limits.complaint(self, now_ns, clock_offset_ns) if self.listing.tradable else NOT_TRADED
         if complaint:
             self.turn(Health.STALE, complaint, now_ns)
         elif self.health is Health.STALE:
@@ -145,8 +161,12 @@ class VenueBook:
         self.counters.updates += 1
         self.counters.resyncs += event.resync
         # A stale book is not made fresh by one more picture of itself; `judge` sees whether its clocks move again.
-        if not self._is_crossed(event.received_ns) and self.health is not Health.STALE:
+        if self._is_crossed(event.received_ns) or self.health is Health.STALE:
+            return
+        if self.listing.tradable:
             self.turn(Health.LIVE, None, event.received_ns)
+        else:
+            self.turn(Health.STALE, NOT_TRADED, event.received_ns)
 
     def _delta(self, event: BookDelta) -> None:
         if self.health not in _CONTINUABLE:

@@ -171,7 +171,8 @@ class VenueSettings(Root):
     listings: tuple[ListingRules, ...] = ()
     """Instruments listed here by hand. Symbols and instruments occur once each."""
     market_list: MarketList | None = None
-    """Which listings to take from the venue's own market list. A rule that is written by hand goes before its own."""
+    """Which listings to take from the venue's own market list. A rule that is written by hand is used until that list
+    was read."""
     secrets: SecretNames | None = None
     """Where the account's secrets are. Not needed to watch the venue's books."""
     freshness: Freshness = Field(default_factory=Freshness)
@@ -182,6 +183,9 @@ class VenueSettings(Root):
     """Whether orders may be sent to the venue."""
     limits: Limits = Field(default_factory=Limits)
     """What the venue allows to one address."""
+    rules_every_ns: Duration = Field(default="1h", alias="rules_every", validate_default=True)
+    """How often the venue's own market list is read for its rules (tick, lot, minimums, whether it trades): 30m, 1h,
+    24h, or `off` for rules that stay as they are written here. In the record it is ns, None for off."""
     declared: Declared | None = None
     """The venue's protocol in full. Required for `connector: declarative`, and only then."""
 

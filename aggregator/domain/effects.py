@@ -22,6 +22,19 @@ class HealthChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """A venue's rules for an instrument are others than before; `version` counts them from 1. What is planned from now
+    on follows them. A market that is not `tradable` was halted or delisted."""
+
+    venue: str
+    instrument: str
+    version: int
+    what: str
+    tradable: bool
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResyncWanted:
     """This one book contradicts itself and is to be asked for anew."""
 
@@ -118,5 +131,5 @@ OrderRequest = PlaceChild | CancelChild | AskChild | AskFills | AskAccount
 """What a venue is asked. It leaves only after the event that caused it is on disk."""
 
 OrderEffect = OrderRequest | RequestAnswered | ParentChanged | LocalHappened | Alarm
-Effect = HealthChanged | ResyncWanted | VenueRefused | OrderEffect
+Effect = HealthChanged | RulesChanged | ResyncWanted | VenueRefused | OrderEffect
 """What may come out of `Engine.apply`."""

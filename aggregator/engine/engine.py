@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast, get_args
 
 from aggregator.books.venue_book import Freshness, VenueBook
 from aggregator.domain.book import Health
-from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, VenueRefused
+from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, RulesChanged, VenueRefused
 from aggregator.domain.events import (
     BookSnapshot,
     ClockMeasured,
@@ -17,7 +17,7 @@ from aggregator.domain.events import (
     Refused,
     Tick,
 )
-from aggregator.domain.instrument import Instrument
+from aggregator.domain.instrument import Instrument, Listing
 from aggregator.domain.order_events import OrderEvent
 from aggregator.domain.plan import RoutingPolicy
 from aggregator.engine.market import Market
@@ -30,6 +30,13 @@ RESYNC_EVERY_NS = 5_000_000_000
 """A book that is crossed again right after its snapshot is not asked for more often than this."""
 
 ALWAYS_FRESH = Freshness()
+
+SHOWN_RULES: Mapping[str, Callable[[Instrument, int], str]] = {
+    "tick": Instrument.show_price,
+    "lot": Instrument.show_quantity,
+    "minimum_quantity": Instrument.show_quantity,
+    "minimum_notional": Instrument.show_notional,
+}
 
 ORDER_EVENTS: frozenset[type] = frozenset(get_args(OrderEvent))
 
@@ -91,6 +98,8 @@ class Engine:
             self.rejected_frames[event.venue] = self.rejected_frames.get(event.venue, 0) + 1
         elif isinstance(event, Refused):
             return self._refused(event)
+        elif isinstance(event, ListingsRead):
+            return [effect for listing in event.listings for effect in self._listed(listing, event.received_ns)]
         touched = self.market.apply(event)
         if touched is None:
             return NO_EFFECTS
@@ -99,6 +108,17 @@ class Engine:
         if book.health is before and before is not Health.CROSSED:
             return NO_EFFECTS
         return self._health_effects(book, before, event.received_ns)
+
+    def _listed(self, listing: Listing, at_ns: int) -> Iterator[Effect]:
+        venue, name = listing.venue, listing.instrument.name
+        book = self.market.find(name, venue)
+        before, health = (book.listing, book.health) if book is not None else (listing, Health.EMPTY)
+        self._dirty.add(name)
+        if not self.market.add(listing, at_ns) or book is None:
+            return
+        what = told_changes(before, listing)
+        yield RulesChanged(venue, name, book.rules_version, what, listing.tradable, at_ns)
+        yield from self._health_effects(book, health, at_ns)
 
     def _refused(self, event: Refused) -> Sequence[Effect]:
         book = self.market.find(event.instrument, event.venue) if event.instrument else None
@@ -139,3 +159,16 @@ class Engine:
             return False
         self._resync_asked_ns[venue, instrument] = at_ns
         return True
+
+
+def told_changes(before: Listing, now: Listing) -> str:
+    """What is different, for people: `tick 0.01 -> 0.05, not tradable`."""
+    instrument = now.instrument
+    told = [
+        f"{rule.replace('_', ' ')} {show(instrument, getattr(before, rule))} -> {show(instrument, getattr(now, rule))}"
+        for rule, show in SHOWN_RULES.items()
+        if getattr(before, rule) != getattr(now, rule)
+    ]
+    if before.tradable != now.tradable:
+        told.append("tradable again" if now.tradable else "not tradable any more")
+    return ", ".join(told) or "fees"

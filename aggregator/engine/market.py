@@ -40,21 +40,21 @@ class Market:
             return book, before
         if isinstance(event, ListingsRead):
             for listing in event.listings:
-                self.add(listing)
+                self.add(listing, event.received_ns)
         elif isinstance(event, FrameRejected) and event.instrument is not None:
             book = self._books[event.instrument][event.venue]
             book.counters.rejected_frames += 1
             return book, book.health
         return None
 
-    def add(self, listing: Listing) -> None:
-        """Add a listing; one that is known keeps its book and gets the new rules."""
+    def add(self, listing: Listing, at_ns: int = 0) -> bool:
+        """Add a listing; one that is known keeps its book and gets the new rules. Whether it has others now."""
         venues = self._books.setdefault(listing.instrument.name, {})
         book = venues.get(listing.venue)
         if book is None:
             venues[listing.venue] = VenueBook(listing)
-        else:
-            book.listing = listing
+            return False
+        return book.revise(listing, at_ns)
 
     @property
     def instruments(self) -> list[str]:

@@ -21,6 +21,7 @@ from aggregator.domain.effects import (
     ParentChanged,
     PlaceChild,
     ResyncWanted,
+    RulesChanged,
     VenueRefused,
 )
 from aggregator.domain.events import Trade
@@ -71,6 +72,8 @@ class Dispatcher:
         self._pause_s = 1 / rate_per_second
         self._wanted: dict[tuple[str, str], str] = {}
         self._is_wanted = asyncio.Event()
+        self.rules_changes: dict[tuple[str, str], int] = {}
+        """By venue, how often an instrument's rules changed, and how often one stopped being traded."""
         self.health_changes: dict[tuple[str, Health], int] = {}
         self._watches: list[Watch] = []
 
@@ -90,6 +93,8 @@ class Dispatcher:
                 self._is_wanted.set()
             elif isinstance(effect, VenueRefused):
                 self._tell_refusal(effect)
+            elif isinstance(effect, RulesChanged):
+                self._tell_rules(effect)
             elif isinstance(effect, HealthChanged):
                 self._tell(effect)
                 self.pass_on(effect)
@@ -134,6 +139,17 @@ class Dispatcher:
             change.after,
             f": {change.reason}" if change.reason else "",
             extra={"venue": change.venue, "instrument": change.instrument, "health": str(change.after)},
+        )
+
+    def _tell_rules(self, change: RulesChanged) -> None:
+        key = (change.venue, "changed" if change.tradable else "not tradable")
+        self.rules_changes[key] = self.rules_changes.get(key, 0) + 1
+        log.warning(
+            "%s has other rules for %s: %s",
+            change.venue,
+            change.instrument,
+            change.what,
+            extra={"venue": change.venue, "instrument": change.instrument, "rules_version": change.version},
         )
 
     def _tell_alarm(self, alarm: Alarm) -> None:

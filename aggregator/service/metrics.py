@@ -89,6 +89,11 @@ class MarketCollector(Collector):
                 NS,
             ),
             "clock_offset_ns": ("aggregator_venue_clock_offset_seconds", "The venue's clock less ours.", NS),
+            "rules_read_ns": (
+                "aggregator_venue_rules_read_timestamp_seconds",
+                "When the venue's market list was last read, since the Unix epoch; 0 for never.",
+                NS,
+            ),
         }
         for key, (name, text, unit) in gauges.items():
             gauge = GaugeMetricFamily(name, text, labels=("venue",))

@@ -88,10 +88,9 @@ class DeclaredMarketData:
             books.markets.learn(self._markets.read(reply.body))
         return NOTHING
 
-    def market_list(self) -> Fetch:
+    def market_list(self) -> Fetch | None:
         markets = self._declared.markets
-        assert markets is not None  # a file with a `market_list` declares it
-        return Fetch(markets.path, markets.weight)
+        return Fetch(markets.path, markets.weight) if markets is not None else None
 
     def clock(self) -> None:
         """A declared venue is not asked for its time."""

@@ -35,6 +35,7 @@ CONNECTION: Mapping[str, object] = {
     "breaker_remaining_ns": 0,
     "clock_offset_ns": -1_500_000,
     "clock_error_ns": None,
+    "rules_read_ns": 0,
 }
 
 

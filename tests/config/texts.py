@@ -41,6 +41,7 @@ limits:
   weight_per_minute: 6000
   snapshot_weight_per_minute: 3000
   subscriptions_per_connection: 1024
+rules_every: 30m
 """
 
 DEFUNCT = """\

@@ -89,7 +89,7 @@ class TestWhatTheVenuesFileStates:
         markets = Markets("binance", [listing()])
         assert markets.listing("BTCUSDT") == listing()
         assert markets.symbol_of("BTC/USDT") == "BTCUSDT"
-        assert not markets.has_list
+        assert not markets.is_read_anew
 
 
 class TestOneInstrumentHasOneSymbol:

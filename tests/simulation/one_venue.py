@@ -11,7 +11,7 @@ from aggregator.books.venue_book import Freshness, VenueBook
 from aggregator.config.files import load_configuration
 from aggregator.config.venues import ListingRules, VenueSettings, load_venue
 from aggregator.domain.book import Health
-from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted
+from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, RulesChanged
 from aggregator.domain.events import BookDelta, BookLost, BookSnapshot, BookUnchanged, MarketEvent, Tick
 from aggregator.domain.instrument import Instruments
 from aggregator.engine.engine import Engine
@@ -145,6 +145,7 @@ class OneVenue:
         self.freshness = Freshness(limits.silent_ns or 0, limits.behind_ns or 0, limits.frozen_ns or 0)
         self.engine = Engine({name: self.freshness})
         self.effects: list[HealthChanged] = []
+        self.rule_changes: list[RulesChanged] = []
         self.events: list[MarketEvent] = []
         self.compared = 0
         self._books: Books | None = None
@@ -259,6 +260,8 @@ class OneVenue:
         for effect in effects:
             if isinstance(effect, HealthChanged):
                 self.effects.append(effect)
+            elif isinstance(effect, RulesChanged):
+                self.rule_changes.append(effect)
             elif isinstance(effect, ResyncWanted):
                 symbol, reason = effect.symbol, effect.reason
                 self.loopback.at(self.now_ns, lambda s=symbol, r=reason: self.lane.resync(s, r))  # type: ignore[misc]
