@@ -152,11 +152,11 @@ async def test_a_venue_that_cannot_be_reached_has_its_reason_and_the_others_go_o
             while _live(service) < 20:
                 await asyncio.sleep(0.05)
             for venue in moved:
-                while not service.connectors[venue].status().last_failure:
+                while not service.fleet.connectors[venue].status().last_failure:
                     await asyncio.sleep(0.05)
         assert _live(service) == 20
-        assert nowhere in service.connectors["binance"].status().last_failure
-        assert "did not open" in service.connectors["huobi"].status().last_failure
+        assert nowhere in service.fleet.connectors["binance"].status().last_failure
+        assert "did not open" in service.fleet.connectors["huobi"].status().last_failure
         stop.set()
         await running
         simulating.cancel()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from aggregator.api.market import VenueEntry, show_book, show_health
+from aggregator.api.market import VenueEntry, show_book, show_health, show_use
 from aggregator.api.problems import JSON
 from aggregator.books.consolidated import ConsolidatedDepth, MergedSide, View
 from aggregator.domain.events import Trade
@@ -231,9 +231,7 @@ class VenuesSource:
     def _document(self, entry: VenueEntry) -> dict[str, Any]:
         books = [book for book in self._engine.market if book.venue == entry.venue]
         return {
-            "state": entry.state,
-            "display": entry.display,
-            "route": entry.route,
+            **show_use(entry, self._engine),
             "rejected_frames": self._engine.rejected_frames.get(entry.venue, 0),
             "connection": dict(entry.connection()),
             "books": {book.listing.instrument.name: show_health(book) for book in books},

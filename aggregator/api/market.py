@@ -46,6 +46,8 @@ class VenueEntry:
     route: bool
     rest: str
     connection: Callable[[], Mapping[str, Any]]
+    file_refused: Callable[[], str | None] = lambda: None
+    """Why the venue's file as it is now is not in use, None when it is."""
 
 
 class MarketRoutes:
@@ -129,14 +131,26 @@ class MarketRoutes:
             "venue": entry.venue,
             "name": entry.name,
             "connector": entry.connector,
-            "state": entry.state,
-            "display": entry.display,
-            "route": entry.route,
+            **show_use(entry, self._engine),
             "rest": entry.rest,
             "rejected_frames": self._engine.rejected_frames.get(entry.venue, 0),
             "connection": entry.connection(),
             "books": books,
         }
+
+
+def show_use(entry: VenueEntry, engine: Engine) -> dict[str, Any]:
+    """How far the venue is used, since when, and who has said so and why."""
+    switched = engine.orders.state.switches.get(entry.venue)
+    return {
+        "state": switched.state.value if switched else entry.state,
+        "display": switched.display if switched else entry.display,
+        "route": switched.route if switched else entry.route,
+        "switched_by": switched.by if switched else "",
+        "switched_ns": switched.received_ns if switched else 0,
+        "reason": switched.reason if switched else "",
+        "file_refused": entry.file_refused(),
+    }
 
 
 def show_health(book: VenueBook) -> dict[str, Any]:

@@ -80,10 +80,9 @@ def instrument_named(symbol: str, market: Market) -> Instrument:
     """The instrument of a symbol such as `BTC/USDT` or `btc-usdt`. Raises Problem."""
     name = symbol.upper().replace("-", "/")
     try:
-        books = market.books(name)
+        return market.instrument(name)
     except KeyError:
         raise unknown_instrument(name, market) from None
-    return next(iter(books.values())).listing.instrument
 
 
 def unknown_instrument(name: str, market: Market) -> Problem:

@@ -254,9 +254,13 @@ class Venue(Answer):
     venue: str
     name: str
     connector: str
-    state: str
+    state: Annotated[str, Meta(description="active, draining, off, or defunct")]
     display: bool
     route: bool
+    switched_by: str
+    switched_ns: Ns
+    reason: str
+    file_refused: str | None
     rest: str
     rejected_frames: Count
     connection: Connection

@@ -6,8 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from aggregator.api.auth import Keys
@@ -23,15 +21,13 @@ from aggregator.api.sessions import SessionRoutes, Sessions
 from aggregator.api.stream import Stream
 from aggregator.api.stream_hub import Hub
 from aggregator.api.stream_metrics import StreamCollector
-from aggregator.assembly.loading import Tap, connector_of, credentials_of
+from aggregator.assembly.fleet import CredentialsOf, Fleet, routing_policy
+from aggregator.assembly.loading import Tap, credentials_of
 from aggregator.assembly.local import keep_hours, listed
 from aggregator.books.rates import Rates, Top, top_of
-from aggregator.books.venue_book import Freshness
 from aggregator.config.files import Configuration
-from aggregator.config.venues import VenueSettings
 from aggregator.dashboard.routes import Dashboard
 from aggregator.domain.errors import JournalFailed
-from aggregator.domain.events import ListingsRead
 from aggregator.domain.instrument import Instrument, Instruments
 from aggregator.domain.local import LOCAL_VENUE, LocalRules
 from aggregator.domain.order_events import Started
@@ -67,32 +63,22 @@ class Service:
         self._participants = participants
         self.clock_ns = clock_ns
         self._configuration = configuration
-        self.engine = Engine(
-            {venue.venue: _freshness(venue) for venue in configuration.venues},
-            policy_of=partial(policy, configuration),
-        )
+        self.engine = Engine(policy_of=self._policy)
         self.views = Views(self.engine)
         self._instruments = Instruments(configuration.instruments.values())
-        for venue in configuration.venues:
-            # A client who repeats a request right after the start is to be answered, before any venue was reached.
-            listings = venue.fixed_listings(self._instruments.listed)
-            self.engine.apply(ListingsRead(venue.venue, clock_ns(), listings))
-        accounts = _accounts(configuration, credentials)
-        self._order_venues = tuple(accounts)
-        self.connectors = {
-            venue.venue: connector_of(venue, self._instruments, accounts.get(venue.venue), self._post, clock_ns, tap)
-            for venue in configuration.venues
-        }
+        find_credentials = _credentials(configuration, credentials)
+        self.fleet = Fleet(self.engine, configuration, self._instruments, find_credentials, self._post, clock_ns, tap)
         self._dispatcher = Dispatcher(
-            self.views,
-            {venue: connector.resync for venue, connector in self.connectors.items()},
-            configuration.settings.display_rate_per_second,
-            {venue: self.connectors[venue].submit for venue in accounts},
+            self.views, configuration.settings.display_rate_per_second, self.fleet.resync, self.fleet.submit
         )
+        self._dispatcher.watch(self.fleet.note)
         self.journal = Journal(configuration.journal) if configuration.journal else None
         self.runner = Runner(
             self.engine, clock_ns, self._dispatcher.carry_out, self.journal, traded=self._dispatcher.pass_on
         )
+
+    def _policy(self, instrument: Instrument) -> RoutingPolicy:
+        return self.fleet.policy(instrument)
 
     @property
     def local_rules(self) -> list[LocalRules]:
@@ -107,11 +93,12 @@ class Service:
         """Follow the venues until `stop` is set, then end in order: sockets first, what they still told last."""
         try:
             await self._recover()
+            await self.runner.post(self.fleet.switched_by_files())
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(self.runner.run()),
                     tasks.create_task(self._dispatcher.run()),
-                    *(tasks.create_task(connector.run()) for connector in self.connectors.values()),
+                    tasks.create_task(self.fleet.run()),
                     *(tasks.create_task(work) for work in self._local_work()),
                 ]
                 await stop.wait()
@@ -143,10 +130,12 @@ class Service:
         if self.journal is None:
             return
         recover(self.journal, self.engine, self._instruments)
+        for venue in self.engine.orders.state.switches:
+            self.engine.show_as_switched(venue)
         self.journal.start(_told_of_failure)
         limits = self._configuration.settings.risk_limits()
         now_ns, listings = self.clock_ns(), self._configuration.listings
-        await self.runner.post([Started(now_ns, self.journal.instance, self._order_venues, limits)])
+        await self.runner.post([Started(now_ns, self.journal.instance, self.fleet.order_venues, limits)])
         if listings is not None:
             await self.runner.post(listed(listings, self.engine.orders, self._instruments, now_ns))
 
@@ -182,31 +171,18 @@ class Service:
             return "the journal cannot be written; the log says why"
         if self.engine.orders.is_halted:
             return "halted by the kill switch"
-        if not self._order_venues:
+        if not self.fleet.order_venues:
             return "there are no credentials for any venue that may be routed to"
         return "" if self.engine.orders.state.is_gate_open else "not every venue is reconciled since the start"
 
     def _server(self) -> Server:
-        states = {venue: _state_of(connector) for venue, connector in self.connectors.items()}
-        entries = {
-            venue.venue: VenueEntry(
-                venue.venue,
-                venue.name,
-                venue.connector,
-                venue.status,
-                venue.display,
-                venue.route,
-                venue.endpoints.rest or "",
-                states[venue.venue],
-            )
-            for venue in self._configuration.venues
-        }
+        entries = self.fleet.entries
         if self._configuration.listings is not None:
             entries[LOCAL_VENUE] = VenueEntry(LOCAL_VENUE, "Busan", "local", "active", True, True, "", dict)
         sessions = Sessions(self.clock_ns, is_secure=self._configuration.settings.listen.behind_proxy)
         keys = Keys(self._configuration.keys, self.clock_ns, sessions)
         orders, ask = self.engine.orders, self.runner.ask
-        collector = MarketCollector(self.engine, states, lambda: self.runner.waiting, self.clock_ns)
+        collector = MarketCollector(self.engine, self.fleet.states, lambda: self.runner.waiting, self.clock_ns)
         hub = Hub(self.engine, self.views, entries, self.clock_ns)
         self._dispatcher.watch(hub.note)
         stream = Stream(hub, self.engine.market, keys, self.clock_ns)
@@ -245,27 +221,17 @@ def _told_of_failure(failure: JournalFailed) -> None:
     log.critical("no order leaves any more: %s", failure)
 
 
-def _accounts(configuration: Configuration, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The credentials by venue; none without a journal, for no order may leave that is not written down."""
+def _credentials(configuration: Configuration, given: Mapping[str, Any] | None) -> CredentialsOf:
+    """How the credentials of a venue are found; none are without a journal, for no order may leave that is not written
+    down."""
     if configuration.journal is None:
-        return {}
+        return lambda venue: None
     if given is not None:
-        return dict(given)
-    found = {venue.venue: credentials_of(venue, os.environ) for venue in configuration.venues}
-    return {venue: credentials for venue, credentials in found.items() if credentials is not None}
+        return lambda venue: given.get(venue.venue)
+    return lambda venue: credentials_of(venue, os.environ)
 
 
 def policy(configuration: Configuration, instrument: Instrument) -> RoutingPolicy:
     """How an instrument is routed, by the process file and by each venue's."""
-    routing = configuration.settings.routing
     terms = {venue.venue: venue.terms(instrument) for venue in configuration.venues}
-    return RoutingPolicy(terms, market_bound_bps=routing.market_bound_bps, search_limit=routing.search_limit)
-
-
-def _state_of(connector: Any) -> Callable[[], Mapping[str, Any]]:
-    return lambda: asdict(connector.status())
-
-
-def _freshness(venue: VenueSettings) -> Freshness:
-    limits = venue.freshness
-    return Freshness(limits.silent_ns or 0, limits.behind_ns or 0, limits.frozen_ns or 0)
+    return routing_policy(configuration.settings.routing, terms)

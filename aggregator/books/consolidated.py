@@ -6,16 +6,19 @@ each venue has in it, since whoever routes needs to know whose the quantity is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, repeat
+from types import MappingProxyType
 
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.book import Levels
 from aggregator.domain.errors import BrokenInvariant
 from aggregator.domain.instrument import Instrument, Side
 from aggregator.domain.numbers import RATE_DECIMALS, RATE_ONE, format_decimal
+
+NOTHING_HIDDEN: Mapping[str, str] = MappingProxyType({})
 
 
 class View(StrEnum):
@@ -95,13 +98,20 @@ class ConsolidatedDepth:
 
 
 def consolidate(
-    instrument: Instrument, books: Iterable[VenueBook], depth: int | None = None, view: View = View.GROSS
+    instrument: Instrument,
+    books: Iterable[VenueBook],
+    depth: int | None = None,
+    view: View = View.GROSS,
+    hidden: Mapping[str, str] = NOTHING_HIDDEN,
 ) -> ConsolidatedDepth:
-    """Merge the best `depth` levels (all by default) of every live book of this instrument."""
+    """Merge the best `depth` levels (all by default) of every live book of this instrument. `hidden` are venues that
+    are not shown, with the reason."""
     live: list[VenueBook] = []
     excluded: dict[str, str] = {}
     for book in books:
-        if book.is_live:
+        if book.venue in hidden:
+            excluded[book.venue] = hidden[book.venue]
+        elif book.is_live:
             live.append(book)
         else:
             excluded[book.venue] = f"{book.health}: {book.reason}"

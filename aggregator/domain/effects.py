@@ -130,6 +130,14 @@ class Alarm:
 OrderRequest = PlaceChild | CancelChild | AskChild | AskFills | AskAccount
 """What a venue is asked. It leaves only after the event that caused it is on disk."""
 
-OrderEffect = OrderRequest | RequestAnswered | ParentChanged | LocalHappened | Alarm
+
+@dataclass(frozen=True, slots=True)
+class VenueTurned:
+    """A venue is used further, or less far, than before."""
+
+    venue: str
+
+
+OrderEffect = OrderRequest | VenueTurned | RequestAnswered | ParentChanged | LocalHappened | Alarm
 Effect = HealthChanged | RulesChanged | ResyncWanted | VenueRefused | OrderEffect
 """What may come out of `Engine.apply`."""

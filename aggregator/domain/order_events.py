@@ -14,6 +14,7 @@ from aggregator.domain.instrument import Instrument
 from aggregator.domain.lifecycle import Word
 from aggregator.domain.local import BookState, LocalRules
 from aggregator.domain.order import Fill, Money, OrderTerms, Price, Quantity
+from aggregator.domain.switches import VenueSwitched
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,7 @@ class AccountStream:
     reason: str = ""
 
 
-ClientEvent = OrderRequested | CancelRequested | CancelAllRequested | AmendRequested | HaltSwitched
+ClientEvent = OrderRequested | CancelRequested | CancelAllRequested | AmendRequested | HaltSwitched | VenueSwitched
 LocalRequest = ListingSet | BookTurned | LedgerRequested
 VenueOrderEvent = ExecutionReport | FillReported | BalancesRead | OpenOrdersRead | FeesRead | AccountStream
 OrderEvent = Started | Timer | ClientEvent | LocalRequest | VenueOrderEvent

@@ -7,7 +7,7 @@ fixed costs in it, is on NET_DECIMALS below a notional, where a fee on a price i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -104,6 +104,9 @@ class VenueTerms:
     cap_quantity: int | None = None
     cap_notional: int | None = None
     is_fee_in_quote: bool = True
+
+    def with_route(self, route: bool) -> VenueTerms:
+        return self if route == self.route else replace(self, route=route)
 
 
 class Dust(StrEnum):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import cast, get_args
 
 from aggregator.books.venue_book import Freshness, VenueBook
 from aggregator.domain.book import Health
-from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, RulesChanged, VenueRefused
+from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, RulesChanged, VenueRefused, VenueTurned
 from aggregator.domain.events import (
     BookSnapshot,
     ClockMeasured,
@@ -61,14 +61,41 @@ class Engine:
         self.now_ns = 0
         self.rejected_frames: dict[str, int] = {}
         self.clock_offset_ns: dict[str, int] = {}
-        self._freshness = freshness or {}
+        self._freshness = dict(freshness or {})
         self._dirty: set[str] = set()
         self._resync_asked_ns: dict[tuple[str, str], int] = {}
 
     def apply(self, event: Event | OrderEvent) -> Sequence[Effect]:
-        if type(event) in ORDER_EVENTS:
-            return self.orders.apply(cast(OrderEvent, event))
-        return self._apply_to_market(cast(Event, event))
+        if type(event) not in ORDER_EVENTS:
+            return self._apply_to_market(cast(Event, event))
+        effects = self.orders.apply(cast(OrderEvent, event))
+        for effect in effects:
+            if isinstance(effect, VenueTurned):
+                self.show_as_switched(effect.venue)
+        return effects
+
+    def show_as_switched(self, venue: str) -> None:
+        """Show a venue's books, or hide them, as it is switched; also after a state was restored."""
+        switched = self.orders.state.switches.get(venue)
+        reason = switched.hidden_reason if switched is not None else None
+        if reason is None:
+            self.market.hidden.pop(venue, None)
+        else:
+            self.market.hidden[venue] = reason
+        self._dirty.update(book.listing.instrument.name for book in self.market if book.venue == venue)
+
+    def forget(self, venue: str) -> None:
+        """The venue is no more: nobody follows it, and it has no books."""
+        self._dirty.update(self.market.remove(venue))
+        self.market.hidden.pop(venue, None)
+        self._freshness.pop(venue, None)
+
+    def keep_only(self, venue: str, instruments: Collection[str]) -> None:
+        """The venue lists nothing else any more."""
+        self._dirty.update(self.market.remove(venue, but=instruments))
+
+    def set_freshness(self, venue: str, freshness: Freshness) -> None:
+        self._freshness[venue] = freshness
 
     def _show(self, event: BookSnapshot | ListingsRead) -> None:
         """Busan's own books come to the market from within."""

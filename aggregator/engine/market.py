@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from aggregator.books.consolidated import ConsolidatedDepth, View, consolidate
 from aggregator.books.venue_book import VenueBook
@@ -16,7 +16,7 @@ from aggregator.domain.events import (
     ListingsRead,
     MarketEvent,
 )
-from aggregator.domain.instrument import Listing
+from aggregator.domain.instrument import Instrument, Listing
 
 BOOK_EVENTS = (BookDelta, BookSnapshot, BookUnchanged, BookLost)
 """The most frequent first."""
@@ -27,6 +27,9 @@ class Market:
 
     def __init__(self) -> None:
         self._books: dict[str, dict[str, VenueBook]] = {}
+        self._instruments: dict[str, Instrument] = {}
+        self.hidden: dict[str, str] = {}
+        """Venues that are not shown, with the reason. Their books are kept all the same."""
 
     def __iter__(self) -> Iterator[VenueBook]:
         return (book for venues in self._books.values() for book in venues.values())
@@ -50,15 +53,24 @@ class Market:
     def add(self, listing: Listing, at_ns: int = 0) -> bool:
         """Add a listing; one that is known keeps its book and gets the new rules. Whether it has others now."""
         venues = self._books.setdefault(listing.instrument.name, {})
+        self._instruments[listing.instrument.name] = listing.instrument
         book = venues.get(listing.venue)
         if book is None:
             venues[listing.venue] = VenueBook(listing)
             return False
         return book.revise(listing, at_ns)
 
+    def remove(self, venue: str, but: Collection[str] = ()) -> list[str]:
+        """Forget a venue's books, but for those of some instruments; returns what had one. An instrument stays."""
+        return [name for name, books in self._books.items() if name not in but and books.pop(venue, None) is not None]
+
     @property
     def instruments(self) -> list[str]:
         return sorted(self._books)
+
+    def instrument(self, name: str) -> Instrument:
+        """Raises KeyError for one that was never listed."""
+        return self._instruments[name]
 
     def find(self, instrument: str, venue: str) -> VenueBook | None:
         return self._books.get(instrument, {}).get(venue)
@@ -77,11 +89,12 @@ class Market:
         """The merged book, of all venues or of those named. Raises KeyError as `books` does."""
         books = self._books[instrument]
         chosen = books.values() if venues is None else [books[venue] for venue in venues if venue in books]
-        return consolidate(next(iter(books.values())).listing.instrument, chosen, depth, view)
+        return consolidate(self._instruments[instrument], chosen, depth, view, self.hidden)
 
     def middle(self, instrument: str) -> int | None:
-        """Between the best bid and the best offer of all live books, None without both."""
-        live = [book for book in self._books.get(instrument, {}).values() if book.is_live]
+        """Between the best bid and the best offer of all live books that are shown, None without both."""
+        shown = [book for book in self._books.get(instrument, {}).values() if book.venue not in self.hidden]
+        live = [book for book in shown if book.is_live]
         bids = [price for book in live for price in book.bids.top(1).prices]
         asks = [price for book in live for price in book.asks.top(1).prices]
         return (max(bids) + min(asks)) // 2 if bids and asks else None

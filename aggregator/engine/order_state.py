@@ -18,6 +18,7 @@ from aggregator.domain.order import (
 )
 from aggregator.domain.order_events import Balance, RiskLimits
 from aggregator.domain.plan import Holdings
+from aggregator.domain.switches import VenueState, VenueSwitched
 from aggregator.routing.execution import Conduct, is_immediate
 
 ENDED_KEPT = 300
@@ -56,7 +57,8 @@ class VenueAccount:
 class OrderState:
     """`open` and `ended` are parent orders by id. `taken_ids` leads from `account client_order_id` to the order id.
     `requests_ns` holds, by account, when it asked for orders in the last second. `fees` are the account's own tiers, by
-    `venue instrument`, as ratios (maker, taker) on RATE_DECIMALS."""
+    `venue instrument`, as ratios (maker, taker) on RATE_DECIMALS. `switches` say how far each venue is used; one that
+    is not among them is used for whatever it can be used for."""
 
     instance: str = ""
     started_ns: int = 0
@@ -73,9 +75,14 @@ class OrderState:
     venues: dict[str, VenueAccount] = field(default_factory=dict)
     requests_ns: dict[str, list[int]] = field(default_factory=dict)
     fees: dict[str, tuple[int, int]] = field(default_factory=dict)
+    switches: dict[str, VenueSwitched] = field(default_factory=dict)
 
     def parent(self, order_id: str) -> ParentOrder | None:
         return self.open.get(order_id) or self.ended.get(order_id)
+
+    def is_off(self, venue: str) -> bool:
+        switched = self.switches.get(venue)
+        return switched is not None and switched.state is VenueState.OFF
 
     def live_children(self, venue: str | None = None) -> Iterator[ChildOrder]:
         for parent in self.open.values():

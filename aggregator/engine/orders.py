@@ -47,6 +47,7 @@ from aggregator.domain.order_events import (
     Timer,
 )
 from aggregator.domain.plan import RouteRequest
+from aggregator.domain.switches import VenueSwitched
 from aggregator.engine.children import Children
 from aggregator.engine.funds import Funds
 from aggregator.engine.local_venue import LocalVenue, ReduceChild, Show, local_fill, local_report
@@ -54,6 +55,7 @@ from aggregator.engine.order_state import OrderState, taken
 from aggregator.engine.parents import Parents
 from aggregator.engine.requests import Requests
 from aggregator.engine.sight import Sight
+from aggregator.engine.switches import Switches
 from aggregator.engine.turn import Turn
 from aggregator.engine.venue_accounts import VenueAccounts
 from aggregator.routing.execution import SECOND, ended_as
@@ -170,6 +172,7 @@ class Orders:
         self._turn.begin()
         self._dispatch(event)
         self._match(event.received_ns)
+        self._switches.settle(event.received_ns)
         self._open_gate(event.received_ns)
         return self._turn.end()
 
@@ -181,6 +184,7 @@ class Orders:
         self._accounts = VenueAccounts(state, turn.tell)
         self._children = Children(state, self._accounts, turn.tell)
         self._parents = Parents(state, turn, self._accounts, self.local, self._funds, sight)
+        self._switches = Switches(state, turn, self._accounts, self._children)
         self._requests = Requests(state, turn, self._parents, self._children, self._accounts, self._funds, self.local)
 
     def _dispatch(self, event: OrderEvent) -> None:
@@ -202,6 +206,8 @@ class Orders:
                 requests.amend(event)
             case HaltSwitched():
                 requests.halt(event)
+            case VenueSwitched():
+                self._switches.switch(event)
             case BalancesRead():
                 accounts.balances_read(event)
             case OpenOrdersRead():
@@ -355,7 +361,7 @@ class Orders:
         if state.is_gate_open or not state.started_ns:
             return
         is_late = now_ns >= state.started_ns + GATE_PATIENCE_NS
-        if is_late or all(account.is_reconciled for account in state.venues.values()):
+        if is_late or not self._accounts.reconciling():
             state.is_gate_open = True
             for parent in list(state.open.values()):
                 self._parents.advance(parent, now_ns)

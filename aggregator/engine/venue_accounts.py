@@ -35,9 +35,24 @@ class VenueAccounts:
         for venue in [venue for venue in accounts if venue not in venues]:
             accounts[venue].is_reconciled = False
         for venue in venues:
-            account = accounts.setdefault(venue, VenueAccount())
-            account.is_stream_live = account.are_balances_read = account.are_orders_read = False
-            account.is_reconciled = False
+            self._begin(venue, accounts.setdefault(venue, VenueAccount()), now_ns)
+
+    def joined(self, venue: str, now_ns: int) -> None:
+        """Orders can go there as well from now on, once it is reconciled."""
+        if venue not in self._state.venues:
+            account = self._state.venues[venue] = VenueAccount()
+            self._begin(venue, account, now_ns)
+
+    def returned(self, venue: str, now_ns: int) -> None:
+        """Followed again after it was off: what happened there meanwhile is to be asked for."""
+        account = self._state.venues.get(venue)
+        if account is not None:
+            self._begin(venue, account, now_ns)
+
+    def _begin(self, venue: str, account: VenueAccount, now_ns: int) -> None:
+        account.is_stream_live = account.are_balances_read = account.are_orders_read = False
+        account.is_reconciled = False
+        if not self._state.is_off(venue):
             self._ask(venue, account, now_ns)
 
     def balances_read(self, event: BalancesRead) -> None:
@@ -92,11 +107,14 @@ class VenueAccounts:
 
     def facts(self, venue: str, instrument: Instrument, side: Side, now_ns: int) -> VenueFacts:
         account = self._state.venues.get(venue)
+        switched = self._state.switches.get(venue)
+        closed = switched.closed_reason if switched is not None else None
         if account is None:
-            return VenueFacts("no account there", None, 0, 0)
+            return VenueFacts(closed or "no account there", None, 0, 0)
         reason = account.conduct.complaint(now_ns)
         if not account.is_reconciled:
             reason = self.unreconciled_reason(venue)
+        reason = closed or reason
         fees = self._state.fees.get(f"{venue} {instrument.name}")
         return VenueFacts(
             reason,
@@ -116,9 +134,12 @@ class VenueAccounts:
                 account.ask_at_ns = now_ns + CHECK_EVERY_NS
 
     def reconciling(self) -> dict[str, str]:
-        """The venues that are not reconciled, with the reason."""
-        accounts = self._state.venues.items()
-        return {venue: self.unreconciled_reason(venue) for venue, account in accounts if not account.is_reconciled}
+        """The venues that are not reconciled, with the reason; one that is off need not be."""
+        return {
+            venue: self.unreconciled_reason(venue)
+            for venue, account in self._state.venues.items()
+            if not (account.is_reconciled or self._state.is_off(venue))
+        }
 
     def unreconciled_reason(self, venue: str) -> str:
         account = self._state.venues[venue]
@@ -130,11 +151,13 @@ class VenueAccounts:
 
     def due(self, now_ns: int) -> None:
         for venue, account in self._state.venues.items():
-            if account.ask_at_ns and account.ask_at_ns <= now_ns:
+            if account.ask_at_ns and account.ask_at_ns <= now_ns and not self._state.is_off(venue):
                 self._ask(venue, account, now_ns)
 
     def wake_at_ns(self) -> int | None:
-        return min((account.ask_at_ns for account in self._state.venues.values() if account.ask_at_ns), default=None)
+        accounts = self._state.venues.items()
+        asks = (account.ask_at_ns for venue, account in accounts if not self._state.is_off(venue))
+        return min((ask_at_ns for ask_at_ns in asks if ask_at_ns), default=None)
 
     def _ask(self, venue: str, account: VenueAccount, now_ns: int) -> None:
         account.asked_ns = now_ns

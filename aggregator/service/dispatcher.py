@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aggregator.domain.book import Health
@@ -23,6 +23,7 @@ from aggregator.domain.effects import (
     ResyncWanted,
     RulesChanged,
     VenueRefused,
+    VenueTurned,
 )
 from aggregator.domain.events import Trade
 from aggregator.engine.views import Views
@@ -30,11 +31,15 @@ from aggregator.engine.views import Views
 log = logging.getLogger("aggregator.health")
 orders_log = logging.getLogger("aggregator.orders")
 
-Submit = Callable[[OrderRequest], Awaitable[None]]
-"""Hands a request about orders to its venue."""
+Submit = Callable[[str, OrderRequest], Awaitable[None]]
+"""Hands a venue a request about orders."""
 
-Resync = Callable[[str, str], Awaitable[None]]
+Resync = Callable[[str, str, str], Awaitable[None]]
 """Asks a venue for one symbol anew, for a reason."""
+
+
+async def to_nobody(*_: object) -> None:
+    """Where no venue is followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Refreshed:
     instruments: frozenset[str]
 
 
-Watched = HealthChanged | ParentChanged | LocalHappened | Trade | Refreshed
+Watched = HealthChanged | VenueTurned | ParentChanged | LocalHappened | Trade | Refreshed
 """What watchers are told. The effects among them are durable by then."""
 
 Watch = Callable[[Watched], None]
@@ -52,21 +57,22 @@ Watch = Callable[[Watched], None]
 
 
 class Dispatcher:
-    """`resyncs` holds, per venue, how one of its books is asked for anew, and `submits` how an account there is asked
-    for something. A request about orders waits only for those before it at the same venue; how many there can be is
-    bounded by the open children."""
+    """A request about orders waits only for those before it at the same venue; how many there can be is bounded by the
+    open children."""
 
     def __init__(
         self,
         views: Views,
-        resyncs: Mapping[str, Resync],
         rate_per_second: int,
-        submits: Mapping[str, Submit] | None = None,
+        resync: Resync = to_nobody,
+        submit: Submit = to_nobody,
     ) -> None:
         self._views = views
-        self._resyncs = resyncs
-        self._submits = submits or {}
-        self._requests: dict[str, asyncio.Queue[OrderRequest]] = {venue: asyncio.Queue() for venue in self._submits}
+        self._resync = resync
+        self._submit = submit
+        self._requests: dict[str, asyncio.Queue[OrderRequest]] = {}
+        self._unserved: list[str] = []
+        """Venues whose queue nobody empties yet."""
         self.alarms: dict[str, int] = {}
         """How often each kind was raised."""
         self._pause_s = 1 / rate_per_second
@@ -98,28 +104,36 @@ class Dispatcher:
             elif isinstance(effect, HealthChanged):
                 self._tell(effect)
                 self.pass_on(effect)
-            elif isinstance(effect, ParentChanged | LocalHappened):
+            elif isinstance(effect, VenueTurned | ParentChanged | LocalHappened):
                 self.pass_on(effect)
             elif isinstance(effect, Alarm):
                 self._tell_alarm(effect)
             elif isinstance(effect, PlaceChild | CancelChild | AskChild | AskFills | AskAccount):
-                self._requests[venue_of(effect)].put_nowait(effect)
+                self._queue(venue_of(effect)).put_nowait(effect)
+
+    def _queue(self, venue: str) -> asyncio.Queue[OrderRequest]:
+        queue = self._requests.get(venue)
+        if queue is None:
+            queue = self._requests[venue] = asyncio.Queue()
+            self._unserved.append(venue)
+            self._is_wanted.set()
+        return queue
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._refresh())
-            for venue in self._requests:
-                tasks.create_task(self._submit(venue))
             while True:
                 await self._is_wanted.wait()
                 self._is_wanted.clear()
+                while self._unserved:
+                    tasks.create_task(self._serve(self._unserved.pop()))
                 wanted, self._wanted = self._wanted, {}
                 for (venue, symbol), reason in wanted.items():
-                    await self._resyncs[venue](symbol, reason)
+                    await self._resync(venue, symbol, reason)
 
-    async def _submit(self, venue: str) -> None:
+    async def _serve(self, venue: str) -> None:
         while True:
-            await self._submits[venue](await self._requests[venue].get())
+            await self._submit(venue, await self._requests[venue].get())
 
     async def _refresh(self) -> None:
         while True:

@@ -128,7 +128,7 @@ async def test_fills_are_never_skipped_a_reader_that_cannot_keep_up_with_them_is
 async def test_a_reader_that_never_reads_does_not_slow_the_engine() -> None:
     """By counts: every batch is applied, the other reader has the last state, what waits for the first is bounded."""
     broadcast = Broadcast()
-    dispatcher = Dispatcher(broadcast.views, {}, rate_per_second=1000)
+    dispatcher = Dispatcher(broadcast.views, rate_per_second=1000)
     dispatcher.watch(broadcast.hub.note)
     runner = Runner(broadcast.engine, broadcast.clock_ns, dispatcher.carry_out)
     deep = Topic(Name.BOOK, BTC.name, "gross", 1000)

@@ -91,10 +91,11 @@ async def test_a_crossed_book_is_asked_for_anew_and_readers_are_refreshed() -> N
     engine, asked = Engine(), list[tuple[str, str]]()
     views = Views(engine)
 
-    async def resync(symbol: str, reason: str) -> None:
+    async def resync(venue: str, symbol: str, reason: str) -> None:
+        assert venue == "binance"
         asked.append((symbol, reason))
 
-    dispatcher = Dispatcher(views, {"binance": resync}, rate_per_second=1000)
+    dispatcher = Dispatcher(views, 1000, resync)
     runner = Runner(engine, lambda: 0, dispatcher.carry_out)
     tasks = [asyncio.create_task(runner.run()), asyncio.create_task(dispatcher.run())]
     await runner.post([LISTED, snapshot(100, 110)])
