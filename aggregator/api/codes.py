@@ -57,6 +57,12 @@ _OWN: Mapping[Code, Meaning] = {
     Code.CROSS_SITE: Meaning(
         (403,), "Another site may have sent this by cookie.", "Send it from the page itself, or sign it."
     ),
+    Code.NOT_SWITCHABLE: Meaning((409,), "The venue cannot be used so far, or not switched like this.", _DETAIL),
+    Code.VENUE_REFUSED: Meaning(
+        (422,),
+        "The venue's file has faults.",
+        "Mend each of those that `detail` lists, a line each; nothing was changed.",
+    ),
     Code.TOO_MANY_REQUESTS: Meaning((429,), "Too many requests of this key.", "Send more slowly."),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,15 +51,22 @@ class VenueEntry:
 
 
 class MarketRoutes:
-    """Handlers read the engine between two events, so each answer is of one moment."""
+    """Handlers read the engine between two events, so each answer is of one moment. `refused` tells the faults of
+    configuration files that were changed and are not in use."""
 
     def __init__(
-        self, engine: Engine, views: Views, venues: Mapping[str, VenueEntry], clock_ns: Callable[[], int]
+        self,
+        engine: Engine,
+        views: Views,
+        venues: Mapping[str, VenueEntry],
+        clock_ns: Callable[[], int],
+        refused: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._engine = engine
         self._views = views
         self._venues = venues
         self._clock_ns = clock_ns
+        self._refused = refused
         self._encoded: dict[tuple[str, BookQuery], EncodedBook] = {}
 
     def routes(self) -> list[Endpoint]:
@@ -82,16 +89,24 @@ class MarketRoutes:
         )
 
     async def venues(self, _: web.Request) -> web.Response:
-        return answered({"venues": [self._show_venue(entry) for entry in self._venues.values()]})
+        venues = [self._show_venue(entry) for entry in self._venues.values()]
+        return answered({"venues": venues, "refused": list(self._refused())})
 
     async def venue(self, request: web.Request) -> web.Response:
-        name = request.match_info["venue"]
+        return answered(self.show_venue(request.match_info["venue"]))
+
+    def show_venue(self, name: str) -> dict[str, Any]:
+        """Raises Problem for a venue that there is not."""
+        return self._show_venue(self.entry(name))
+
+    def entry(self, name: str) -> VenueEntry:
+        """Raises Problem for a venue that there is not."""
         entry = self._venues.get(name)
         if entry is None:
             known = ", ".join(self._venues) or "none"
             detail = f"there is no venue {name[:64]!r}; there are {known}"
             raise Problem(404, Code.UNKNOWN_VENUE, "unknown venue", detail)
-        return answered(self._show_venue(entry))
+        return entry
 
     async def book(self, request: web.Request) -> web.Response:
         name = request.match_info["symbol"].upper().replace("-", "/")

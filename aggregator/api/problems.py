@@ -64,6 +64,8 @@ class Code(StrEnum):
     ACCOUNT_TAKEN = "account_taken"
     RESERVED_ACCOUNT = "reserved_account"
     CUSTODY_EXCEEDED = "custody_exceeded"
+    NOT_SWITCHABLE = "not_switchable"
+    VENUE_REFUSED = "venue_refused"
 
 
 class Problem(Exception):

@@ -176,6 +176,16 @@ VENUE = Route(
     "venue", "GET", "/v1/venues/{venue}", _MARKET, "One venue, with the health of its books and connections",
     _ok("The venue.", schema.Venue), places={"venue": str}, codes=(Code.UNKNOWN_VENUE,),
 )  # fmt: skip
+VENUE_SWITCH = Route(
+    "venue_switch", "PATCH", "/v1/venues/{venue}", _HOUSE, "Show a venue or not, route to it or not, drain it, end it",
+    _ok("The venue as it is now.", schema.Venue), scopes=("admin",), places={"venue": str},
+    body=schema.VenueSwitchBody, codes=(*RECORDED, Code.UNKNOWN_VENUE, Code.NOT_SWITCHABLE),
+)  # fmt: skip
+VENUE_ADD = Route(
+    "venue_add", "POST", "/v1/venues", _HOUSE, "Take on a venue by the text of its file",
+    {201: Answer("The venue, as it begins.", schema.Venue)}, scopes=("admin",), body=schema.VenueBody,
+    codes=(*RECORDED, Code.VENUE_REFUSED),
+)  # fmt: skip
 BOOK = Route(
     "book", "GET", "/v1/books/{symbol}", _MARKET, "The consolidated book; each level with its venues",
     _ok("The book of this moment.", schema.Book), places={"symbol": schema.Symbol}, query=schema.BookQuery,

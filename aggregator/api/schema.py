@@ -22,6 +22,7 @@ from aggregator.domain.numbers import MAX_TEXT
 from aggregator.domain.order import Liquidity, OrderType, ParentState, TimeInForce
 from aggregator.domain.order_events import LedgerAct
 from aggregator.domain.plan import Dust, Shortfall
+from aggregator.domain.switches import VenueState
 
 _POSITIVE = f'a positive decimal such as "0.5": more than 0, at most {MAX_TEXT} characters, without sign or exponent'
 _NAME = "letters, digits, _, ., : and -"
@@ -116,12 +117,37 @@ class AmendBody(Struct, forbid_unknown_fields=True):
     limit_price: Positive | None = None
 
 
+Reason = Annotated[
+    str, Meta(max_length=200, pattern=r"\S", description="one line of at most 200 characters; everyone sees it")
+]
+
+
 class HaltBody(Struct, forbid_unknown_fields=True):
     """Why nothing may leave."""
 
-    reason: Annotated[
-        str, Meta(max_length=200, pattern=r"\S", description="one line of at most 200 characters; everyone sees it")
-    ]
+    reason: Reason
+
+
+class VenueSwitchBody(Struct, forbid_unknown_fields=True):
+    """How far a venue is to be used from now on. What is left out stays as it is."""
+
+    reason: Reason
+    display: Annotated[bool, Meta(description="whether its books are in the consolidated book")] | None = None
+    route: Annotated[bool, Meta(description="whether new orders may go there")] | None = None
+    state: (
+        Annotated[
+            VenueState,
+            Meta(description="draining takes nothing new and ends as off; off cancels what rests there first"),
+        ]
+        | None
+    ) = None
+
+
+class VenueBody(Struct, forbid_unknown_fields=True):
+    """A new venue, as its file would have it."""
+
+    file: Annotated[str, Meta(min_length=1, max_length=60_000, description="the text of a venue file, in YAML")]
+    reason: Reason
 
 
 Account = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)", description=f"an account: 1 to 64 {_NAME}")]
@@ -268,9 +294,10 @@ class Venue(Answer):
 
 
 class Venues(Answer):
-    """All venues of the configuration."""
+    """All venues that are followed; `refused` are the faults of changed files that are not in use."""
 
     venues: list[Venue]
+    refused: list[str]
 
 
 Level = Annotated[

@@ -57,10 +57,12 @@ async def demo(
         found, started_here = await start(folder, seed)
     forget_other_runs(folder, found.run)
     clock_ns = SystemClock()
-    there = moved(configuration, found.addresses)
+    prepare = partial(moved, addresses=found.addresses)
+    there = prepare(configuration)
     there = replace(there, journal=folder / f"{found.run}.db")
     try:
-        service = Service(there, clock_ns, credentials=credentials(there), participants=partial(trade, seed))
+        ours, participants = credentials(found.addresses), partial(trade, seed)
+        service = Service(there, clock_ns, credentials=ours, participants=participants, prepare=prepare)
         await service.serve(stop, started)
     finally:
         with suppress(ProcessLookupError):  # they may have ended by themselves

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -17,7 +17,7 @@ from aggregator.config.files import Configuration
 from aggregator.config.settings import Routing
 from aggregator.config.venues import VenueSettings
 from aggregator.domain.effects import OrderRequest, VenueTurned
-from aggregator.domain.errors import ConfigurationRefused
+from aggregator.domain.errors import ConfigurationRefused, VenueDefunct
 from aggregator.domain.events import BookLost, ListingsRead
 from aggregator.domain.instrument import Instrument, Instruments, Listing
 from aggregator.domain.plan import RoutingPolicy, VenueTerms
@@ -105,6 +105,18 @@ class Fleet:
             submission = import_module("connectors.submission")
             await self._post(submission.submit(None, venue, request, self._clock_ns()))
 
+    def has_account(self, venue: str) -> bool:
+        return venue in self.with_account
+
+    def use_of(self, venue: str) -> VenueSwitched:
+        """How far the venue is used, by whom it was switched last or else by its file. Raises KeyError for a venue that
+        there is not."""
+        settings, switched = self.settings[venue], self._engine.orders.state.switches.get(venue)
+        if switched is not None:
+            return replace(switched, filed=filed(settings.display, settings.route))
+        says = filed(settings.display, settings.route)
+        return VenueSwitched(0, venue, settings.display, settings.route, VenueState.ACTIVE, "", filed=says)
+
     def note(self, watched: object) -> None:
         """For the dispatcher's watchers."""
         if isinstance(watched, VenueTurned):
@@ -128,21 +140,25 @@ class Fleet:
     async def reload(self, configuration: Configuration, ask: Ask, by: str, reason: str) -> list[str]:
         """Take on the venues of another configuration; returns those that changed. `by` and `reason` are journaled.
 
-        Raises ConfigurationRefused, or VenueDefunct, with everything as it was before.
+        Raises ConfigurationRefused with everything as it was before, and JournalFailed when nothing can be recorded.
         """
         wanted = {venue.venue: venue for venue in configuration.venues}
         changed = [venue for venue in wanted.values() if _differs(self.settings.get(venue.venue), venue)]
         gone = [venue for venue in self.settings if venue not in wanted and venue not in self._leaving]
-        made = {venue.venue: self._made_anew(venue) for venue in changed}
+        self._instruments.learn(configuration.instruments.values())
+        try:
+            made = {venue.venue: self._made_anew(venue) for venue in changed}
+        except VenueDefunct as error:
+            raise ConfigurationRefused([str(error)]) from None
         self._routing = configuration.settings.routing
         for venue in changed:
             connector, listings = made[venue.venue]
-            self._take(venue, connector)
-            self._leaving.discard(venue.venue)
-            await self._list(venue, listings)
             event = self._by_file(venue, by, reason)
             if event is not None:
                 await ask(event)
+            self._take(venue, connector)
+            self._leaving.discard(venue.venue)
+            await self._list(venue, listings)
         for name in gone:
             self._leaving.add(name)
             await ask(self._switched_off(name, by, reason or "its file is gone"))

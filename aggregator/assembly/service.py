@@ -21,6 +21,8 @@ from aggregator.api.sessions import SessionRoutes, Sessions
 from aggregator.api.stream import Stream
 from aggregator.api.stream_hub import Hub
 from aggregator.api.stream_metrics import StreamCollector
+from aggregator.api.venues import VenueRoutes
+from aggregator.assembly.files import Files, Prepare, as_it_is
 from aggregator.assembly.fleet import CredentialsOf, Fleet, routing_policy
 from aggregator.assembly.loading import Tap, credentials_of
 from aggregator.assembly.local import keep_hours, listed
@@ -59,6 +61,7 @@ class Service:
         tap: Tap | None = None,
         credentials: Mapping[str, Any] | None = None,
         participants: Callable[[Service], Coroutine[None, None, None]] | None = None,
+        prepare: Prepare = as_it_is,
     ) -> None:
         self._participants = participants
         self.clock_ns = clock_ns
@@ -76,6 +79,7 @@ class Service:
         self.runner = Runner(
             self.engine, clock_ns, self._dispatcher.carry_out, self.journal, traded=self._dispatcher.pass_on
         )
+        self._files = Files(configuration, self.fleet, self.runner.ask, prepare)
 
     def _policy(self, instrument: Instrument) -> RoutingPolicy:
         return self.fleet.policy(instrument)
@@ -99,6 +103,7 @@ class Service:
                     tasks.create_task(self.runner.run()),
                     tasks.create_task(self._dispatcher.run()),
                     tasks.create_task(self.fleet.run()),
+                    tasks.create_task(self._files.watch()),
                     *(tasks.create_task(work) for work in self._local_work()),
                 ]
                 await stop.wait()
@@ -189,8 +194,10 @@ class Service:
         meters = Meters()
         placing = OrderCollector(orders, self.runner.tally, self._dispatcher.alarms, self.journal, self.clock_ns)
         metrics = registry(collector, placing, StreamCollector(hub), meters)
+        market = MarketRoutes(self.engine, self.views, entries, self.clock_ns, lambda: self.fleet.refused)
         server = Server(
-            MarketRoutes(self.engine, self.views, entries, self.clock_ns),
+            market,
+            VenueRoutes(market, self.fleet, self._files.add, keys, ask, self.clock_ns),
             QuoteRoutes(self.engine, entries, self.clock_ns),
             OrderRoutes(orders, self.engine.market, entries, keys, ask, self.clock_ns),
             HouseRoutes(orders, keys, ask, self.clock_ns),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -27,10 +28,10 @@ KEY, SECRET = "simulated-key", "simulated-secret"
 """Of the account at each simulated venue. They open nothing else."""
 
 
-def credentials(configuration: Configuration) -> dict[str, Any]:
+def credentials(venues: Iterable[str]) -> dict[str, Any]:
     """Those of the simulated accounts, by venue."""
     made = import_module("connectors.trading").Credentials(KEY, SECRET)
-    return {venue.venue: made for venue in configuration.venues}
+    return dict.fromkeys(venues, made)
 
 
 class SimulatedVenues:
@@ -43,6 +44,8 @@ class SimulatedVenues:
         """By venue, what is really so: every order that the venue has taken on, and the balances."""
         self._servers: dict[str, Any] = {}
         for venue in configuration.venues:
+            if find_spec(f"{load_connector(venue).__name__}.simulator") is None:
+                continue  # one that was added, and that nobody simulates
             listings = venue.fixed_listings(instruments.listed)
             self._servers[venue.venue], self.accounts[venue.venue] = _simulator(venue, listings, seed, clock_ns)
         self._configuration = configuration
@@ -72,11 +75,14 @@ class SimulatedVenues:
 
 
 def moved(configuration: Configuration, addresses: dict[str, str]) -> Configuration:
-    """The same venues at other addresses of this machine. Routing to a venue that is only simulated needs nobody's
+    """The simulated venues at their addresses on this machine. Routing to a venue that is only simulated needs nobody's
     permission."""
     venues = []
     for venue in configuration.venues:
-        address = addresses[venue.venue]
+        address = addresses.get(venue.venue)
+        if address is None:  # one that was added, and is where its file says
+            venues.append(venue)
+            continue
         urls = venue.endpoints.model_dump(exclude_none=True).items()
         endpoints = venue.endpoints.model_copy(update={name: _moved(url, address) for name, url in urls})
         venues.append(venue.model_copy(update={"endpoints": endpoints, "route": True}))

@@ -7,13 +7,17 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from rich.text import Text
 
 from aggregator import assembly
-from aggregator.cli.console import FAULTS, GOOD, add_json, out, print_json
+from aggregator.cli.console import FAULTS, GOOD, add_json, add_url, out, print_json, service
 from aggregator.cli.scaffold import DECLARATIVE, blanks_in, scaffold
 from aggregator.config.files import SUFFIXES
 from aggregator.config.venues import VenueSettings, read_venue_file
 from aggregator.domain.errors import ConfigurationRefused
+from aggregator.domain.switches import VenueState
 from aggregator.terminal.tables import table
 
 FOLDER = Path("config") / "venues"
@@ -21,7 +25,7 @@ COLUMNS = ("venue", "name", "connector", "numbering", "status", "listings", "dis
 
 
 def add_commands(commands: Any) -> None:
-    venue = commands.add_parser("venue", help="list the venues, or write the file of a new one")
+    venue = commands.add_parser("venue", help="list the venues, write the file of a new one, switch one")
     venue_commands = venue.add_subparsers(metavar="COMMAND", required=True)
     listing = venue_commands.add_parser("list", help="every venue that has a file, and how far it is used")
     _add_folder(listing)
@@ -34,6 +38,27 @@ def add_commands(commands: Any) -> None:
     )
     _add_folder(adding)
     adding.set_defaults(run=_add)
+    switching = venue_commands.add_parser("switch", help="say how far a running service is to use a venue")
+    switching.add_argument("name", metavar="NAME")
+    for switch, what in (("display", "whether its books are shown"), ("route", "whether new orders may go there")):
+        switching.add_argument(f"--{switch}", choices=("on", "off"), help=what)
+    switching.add_argument("--state", choices=list(VenueState), type=VenueState, help="draining ends as off")
+    switching.add_argument("--reason", required=True, help="for everyone to see; it is journaled")
+    add_url(switching)
+    add_json(switching)
+    switching.set_defaults(run=_switch)
+
+
+def _switch(options: argparse.Namespace) -> int:
+    switches = {name: getattr(options, name) == "on" for name in ("display", "route") if getattr(options, name)}
+    wanted = {"reason": options.reason, **switches} | ({"state": options.state.value} if options.state else {})
+    venue = service(options).send("PATCH", f"/v1/venues/{quote(options.name, safe='')}", wanted)
+    if options.json:
+        print_json(venue)
+        return GOOD
+    shown, routed = (_shown(venue[name]) for name in ("display", "route"))
+    out.print(Text(f"{venue['venue']} is {venue['state']}; displayed: {shown}; routed to: {routed}"))
+    return GOOD
 
 
 def _add_folder(command: argparse.ArgumentParser) -> None:

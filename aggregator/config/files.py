@@ -36,6 +36,15 @@ class Configuration:
     keys: tuple[ApiKey, ...] = ()
     journal: Path | None = None
     listings: Listings | None = None
+    file: Path | None = None
+    """The process file, None for a configuration that was put together otherwise."""
+
+    @property
+    def added(self) -> Path | None:
+        """The folder of venue files that are added while the service runs. It need not be there yet."""
+        if self.file is None or self.settings.added is None:
+            return None
+        return self.file.parent / self.settings.added
 
     def local_rules(self) -> list[LocalRules]:
         """What Busan lists, on the scales of the instruments; nothing without a local book."""
@@ -77,7 +86,18 @@ def load_configuration(path: Path) -> Configuration:
         raise ConfigurationRefused(faults)
     sound = settings.sound()
     journal = path.parent / sound.journal if sound.journal else None
-    return Configuration(sound, tuple(venues), instruments, keys, journal, listings)
+    return Configuration(sound, tuple(venues), instruments, keys, journal, listings, path)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a configuration is made of, as far as they can be found: what is to be looked at for changes."""
+    try:
+        document = read_document(path.read_bytes(), str(path))
+    except (OSError, ConfigurationRefused):
+        return [path]
+    named = [document.at((key,)) for key in ("listings", "keys")]
+    beside = [path.parent / name for name in named if isinstance(name, str)]
+    return [path, *_venue_files(path, document, []), *beside]
 
 
 def check_file(path: Path) -> list[str]:
@@ -197,6 +217,9 @@ def _venue_files(path: Path, document: Document | None, faults: list[str]) -> It
             advice = "name a .yaml file, or a folder of them, relative to this file"
             fault = document.fault(("venues",) if single else ("venues", index), f"{wrong}; {advice}")
             faults.append(document.line(fault))
+    added = document.at(("added",))
+    if isinstance(added, str):
+        yield from _files_at(path.parent / added)[0]
 
 
 def _files_at(place: Path) -> tuple[list[Path], str]:

@@ -147,6 +147,9 @@ class Settings(Root):
 
     venues: VenueFiles = DEFAULT_VENUES
     """Venue files, or folders of them, relative to this file."""
+    added: Text | None = Field(default=None, examples=["../var/venues"])
+    """The folder of venue files that are added while the service runs, relative to this file. It is made when it is
+    first needed; what is dropped in there is taken on. Left out: no venue is added through the API."""
     listen: Listen = Field(default_factory=Listen)
     """The address and the port of the API and the dashboard."""
     display_rate_per_second: Rate = 10

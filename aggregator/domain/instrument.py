@@ -74,6 +74,11 @@ class Instruments:
     def __init__(self, known: Iterable[Instrument] = ()) -> None:
         self._by_name = {instrument.name: instrument for instrument in known}
 
+    def learn(self, known: Iterable[Instrument]) -> None:
+        """Take on those that are new; the others keep their scale."""
+        for instrument in known:
+            self._by_name.setdefault(instrument.name, instrument)
+
     def get(self, base: str, quote: str, price_decimals: int = 0, quantity_decimals: int = 0) -> Instrument:
         """The instrument, made on scales at least this fine if it is new.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -32,6 +32,27 @@ class VenueSwitched:
     reason: str = ""
     filed: str = ""
     has_account: bool = False
+
+    def but(
+        self,
+        received_ns: int,
+        by: str,
+        reason: str,
+        *,
+        display: bool | None = None,
+        route: bool | None = None,
+        state: VenueState | None = None,
+    ) -> VenueSwitched:
+        """A person's word on the same venue. What is left out stays."""
+        return replace(
+            self,
+            received_ns=received_ns,
+            by=by,
+            reason=reason,
+            display=self.display if display is None else display,
+            route=self.route if route is None else route,
+            state=self.state if state is None else state,
+        )
 
     @property
     def hidden_reason(self) -> str | None:

@@ -37,7 +37,9 @@ class Market:
     def apply(self, event: MarketEvent) -> tuple[VenueBook, Health] | None:
         """Take in one event; returns the book that it touched, if any, with its health before."""
         if isinstance(event, BOOK_EVENTS):
-            book = self._books[event.instrument][event.venue]
+            book = self._books[event.instrument].get(event.venue)
+            if book is None:  # what was still on its way from a venue that is followed no more
+                return None
             before = book.health
             book.apply(event)
             return book, before
@@ -45,9 +47,10 @@ class Market:
             for listing in event.listings:
                 self.add(listing, event.received_ns)
         elif isinstance(event, FrameRejected) and event.instrument is not None:
-            book = self._books[event.instrument][event.venue]
-            book.counters.rejected_frames += 1
-            return book, book.health
+            book = self._books[event.instrument].get(event.venue)
+            if book is not None:
+                book.counters.rejected_frames += 1
+                return book, book.health
         return None
 
     def add(self, listing: Listing, at_ns: int = 0) -> bool:

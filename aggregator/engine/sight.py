@@ -18,13 +18,15 @@ from aggregator.routing.record import Seen
 
 class VenueFacts(NamedTuple):
     """What the order side itself knows of a venue. `reason` says why it takes no new child now, None when it does;
-    `fees` is the account's own tier, None while unknown."""
+    `fees` is the account's own tier, None while unknown; `is_closed` that the reason is somebody's word, which says
+    more than what its book is like."""
 
     reason: str | None
     holdings: Holdings | None
     pending: int
     confidence: int
     fees: Fees | None = None
+    is_closed: bool = False
 
 
 FactsOf = Callable[[str, Instrument], VenueFacts]
@@ -51,7 +53,7 @@ class MarketSight:
         for venue, book in books:
             facts = facts_of(venue, instrument)
             taken = seen(book, request, None, facts.holdings, facts.pending, facts.confidence)
-            reason = taken.reason or facts.reason
+            reason = facts.reason if facts.is_closed else taken.reason or facts.reason
             depth.append(replace(taken, reason=reason, listing=_with_fees(taken.listing, facts.fees)))
         return Seen(request, tuple(depth), self._policy_of(instrument), self._market.middle(instrument.name))
 

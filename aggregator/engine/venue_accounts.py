@@ -110,7 +110,7 @@ class VenueAccounts:
         switched = self._state.switches.get(venue)
         closed = switched.closed_reason if switched is not None else None
         if account is None:
-            return VenueFacts(closed or "no account there", None, 0, 0)
+            return VenueFacts(closed or "no account there", None, 0, 0, is_closed=closed is not None)
         reason = account.conduct.complaint(now_ns)
         if not account.is_reconciled:
             reason = self.unreconciled_reason(venue)
@@ -122,6 +122,7 @@ class VenueAccounts:
             self._state.pending(venue, instrument, side),
             account.conduct.confidence(),
             Fees(*fees) if fees else None,
+            is_closed=closed is not None,
         )
 
     def reconcile(self, now_ns: int) -> None:

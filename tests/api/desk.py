@@ -17,13 +17,15 @@ from yarl import URL
 from aggregator.api.auth import Keys, signature
 from aggregator.api.house import HouseRoutes
 from aggregator.api.local import LocalRoutes, Tape
+from aggregator.api.market import MarketRoutes, VenueEntry
 from aggregator.api.orders import OrderRoutes
 from aggregator.api.server import Server
+from aggregator.api.venues import VenueRoutes
 from aggregator.books.rates import Rates
 from aggregator.config.keys import ApiKey
 from aggregator.domain.book import Levels
 from aggregator.domain.effects import CancelChild, Effect, PlaceChild
-from aggregator.domain.errors import JournalFailed
+from aggregator.domain.errors import ConfigurationRefused, JournalFailed
 from aggregator.domain.events import BookSnapshot, ListingsRead
 from aggregator.domain.instrument import Fees, Instrument, Listing
 from aggregator.domain.lifecycle import Word
@@ -40,6 +42,7 @@ from aggregator.domain.order_events import (
     RiskLimits,
     Started,
 )
+from aggregator.domain.switches import VenueState, VenueSwitched
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
 from tests.api.strictness import prove
@@ -49,6 +52,31 @@ START_NS = 1_700_000_000_000_000_000
 MS = 1_000_000
 VENUES = ("binance", "huobi")
 CANCEL_PATIENCE_S = 0.1
+
+
+CONNECTION: Mapping[str, object] = {
+    "connections": 1,
+    "open_connections": 1,
+    "connects": 2,
+    "last_failure": "",
+    "heard_ns": 1_700_000_000_000_000_000,
+    "frames": 7,
+    "fetches_waiting": 0,
+    "weight_used": 50,
+    "weight_limit": None,
+    "breaker_reason": "",
+    "breaker_remaining_ns": 0,
+    "clock_offset_ns": -1_500_000,
+    "clock_error_ns": None,
+    "rules_read_ns": 0,
+}
+
+
+def venue_entries(venues: tuple[str, ...]) -> Mapping[str, VenueEntry]:
+    return {
+        name: VenueEntry(name, name.title(), name, "active", True, True, "http://127.0.0.1:1", lambda: CONNECTION)
+        for name in venues
+    }
 
 
 def key(name: str, account: str, *scopes: Any) -> ApiKey:
@@ -73,6 +101,27 @@ ORDER = {
 
 def money(text: str) -> int:
     return parse_decimal(text, ASSET_DECIMALS)
+
+
+class Fleet:
+    """The venues of a desk: orders can go to all but one, and a new one is taken on when its file says so."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.added: list[tuple[str, str]] = []
+
+    def use_of(self, venue: str) -> VenueSwitched:
+        switched = self._desk.engine.orders.state.switches.get(venue)
+        return switched or VenueSwitched(0, venue, True, True, VenueState.ACTIVE, "")
+
+    def has_account(self, venue: str) -> bool:
+        return venue != "huobi"
+
+    async def add(self, text: str, by: str, reason: str) -> str:
+        if "sound" not in text:
+            raise ConfigurationRefused(["kraken.yaml:1:1: venue: missing", "kraken.yaml:2:1: fees: missing"])
+        self.added.append((by, reason))
+        return "binance"
 
 
 class Desk:
@@ -106,9 +155,12 @@ class Desk:
         guard = Keys(keys, self.judged_ns)
         orders, market = self.engine.orders, self.engine.market
         no_rates = Rates((), lambda venue, name: "no book")
+        shown = MarketRoutes(self.engine, Views(self.engine), venue_entries(VENUES), self.clock_ns)
+        self.fleet = fleet = Fleet(self)
         self.server = Server(
             OrderRoutes(orders, market, VENUES, guard, self.ask, self.clock_ns, CANCEL_PATIENCE_S),
             HouseRoutes(orders, guard, self.ask, self.clock_ns),
+            VenueRoutes(shown, fleet, fleet.add, guard, self.ask, self.clock_ns),
             LocalRoutes(self.engine, Views(self.engine), Tape(), no_rates, {}, guard, self.ask, self.clock_ns),
             **server,
         )

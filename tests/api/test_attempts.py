@@ -18,6 +18,8 @@ BODIES = {
     "place_order": ORDER,
     "amend_order": {"quantity": "2"},
     "halt_on": {"reason": "a test"},
+    "venue_switch": {"state": "off", "reason": "a test"},
+    "venue_add": {"file": "a sound file", "reason": "a test"},
 }
 OTHERS: Mapping[tuple[str, ...], tuple[ApiKey, ...]] = {
     ("trade",): (READER, OVERSEER, ADMIN),
@@ -28,7 +30,7 @@ OTHERS: Mapping[tuple[str, ...], tuple[ApiKey, ...]] = {
 
 
 def path_of(route: Route) -> str:
-    return route.path.replace("{id}", "client:mine").replace("{symbol}", "BTC-USDT")
+    return route.path.replace("{id}", "client:mine").replace("{symbol}", "BTC-USDT").replace("{venue}", "binance")
 
 
 @pytest.fixture

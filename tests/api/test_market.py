@@ -32,7 +32,7 @@ from aggregator.engine.views import Views
 from aggregator.service.metrics import MarketCollector, registry
 from aggregator.service.order_metrics import OrderCollector
 from aggregator.service.tally import Tally
-from tests.api.whole import CONNECTION
+from tests.api.desk import CONNECTION
 
 BTC = Instrument.of("BTC", "USDT")
 NOW_NS = 1_700_000_000_000_000_000

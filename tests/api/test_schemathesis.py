@@ -119,9 +119,12 @@ def permitted() -> Any:
     return told
 
 
+BODIES = ("QuoteBody", "PlaceBody", "AmendBody", "HaltBody", "VenueSwitchBody", "VenueBody")
+
+
 def members(told: Any, name: str) -> Iterator[dict[str, Any]]:
     """The schemas of everything of this name in requests."""
-    bodies = [told["components"]["schemas"][body] for body in ("QuoteBody", "PlaceBody", "AmendBody", "HaltBody")]
+    bodies = [told["components"]["schemas"][body] for body in BODIES]
     found = [body["properties"][name] for body in bodies if name in body["properties"]]
     for methods in told["paths"].values():
         for operation in methods.values():

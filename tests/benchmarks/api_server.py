@@ -21,7 +21,7 @@ from aggregator.domain.events import BookSnapshot, ListingsRead
 from aggregator.domain.instrument import Fees, Instrument, Listing
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
-from tests.api.whole import venue_entries
+from tests.api.desk import venue_entries
 from tests.benchmarks.api_requests import BOOK, QUOTE
 
 BTC = Instrument.of("BTC", "USDT")

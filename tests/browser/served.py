@@ -84,7 +84,7 @@ async def served(folder: Path, seed: int = 7) -> AsyncIterator[Served]:
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     venues = SimulatedVenues(replace(loaded, settings=settings), seed, clock_ns)
     opened = replace(await venues.open(), keys=(KEY,), journal=folder / "journal.db")
-    service = Service(opened, clock_ns, credentials=credentials(opened))
+    service = Service(opened, clock_ns, credentials=credentials(venue.venue for venue in opened.venues))
     simulating = asyncio.create_task(venues.run())
     running = asyncio.create_task(service.serve(stop, started.set_result))
     try:

@@ -88,6 +88,7 @@ seed: 7
 log:
   level: debug
   format: json
+added: more/
 """
 
 LISTINGS = """\

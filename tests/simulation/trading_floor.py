@@ -76,16 +76,27 @@ class TradingFloor:
             again = list(self.engine.replay(event, seen))
             assert again == effects, f"entry {number} came to something else: {event}"
         self._is_down = False
-        credentials = Credentials(KEY, SECRET)
-        for name, settings in self.settings.items():
-            connector = import_module(f"connectors.{name}")
-            listings = {listing.symbol: listing for listing in settings.fixed_listings(self.instruments.listed)}
-            jitter = self.random.random
-            channel = settings.book_channel
-            machine = venue_machine(settings, partial(connector.MarketData, channel), self.instruments, jitter)
-            account = account_machine(settings, connector.OrderEntry, listings, credentials, jitter)
-            self.loopback.join(self.follow(machine), self.venues[name], account=account)
+        for name in self.settings:
+            self.join(name)
         self.post(Started(self.now_ns, "abc123", tuple(self.settings)))
+
+    def join(self, name: str) -> None:
+        """Follow a venue and its account, by machines that know nothing yet."""
+        settings, connector = self.settings[name], import_module(f"connectors.{name}")
+        listings = {listing.symbol: listing for listing in settings.fixed_listings(self.instruments.listed)}
+        jitter = self.random.random
+        market_data = partial(connector.MarketData, settings.book_channel)
+        machine = venue_machine(settings, market_data, self.instruments, jitter)
+        account = account_machine(settings, connector.OrderEntry, listings, Credentials(KEY, SECRET), jitter)
+        self.loopback.join(self.follow(machine), self.venues[name], account=account)
+
+    def leave(self, name: str) -> None:
+        """Follow a venue no more: its sockets end, and what its books showed is lost."""
+        lane = self.loopback.lanes[name]
+        events = lane.machine.stop("switched off", self.now_ns)
+        lane._market.act()
+        lane.stop_account("switched off")
+        self._told(name, events, self.now_ns)
 
     def follow(self, machine: Any) -> Any:
         """The machine that follows a venue, for whoever wants to listen in."""
