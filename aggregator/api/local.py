@@ -149,6 +149,17 @@ class LocalRoutes:
             }
         )
 
+    def premiums(self) -> dict[str, float | None]:
+        """By listing with partners' depth beside it, the local middle over theirs, in bps: for metrics."""
+        now_ns, found = self._clock_ns(), dict[str, float | None]()
+        for name, (source, venues) in self._beside.items():
+            if source in self._engine.market.instruments and name in self._engine.orders.local.books:
+                instrument = self._engine.market.instrument(name)
+                turned = converted(self._views.book(source, DEPTH, View.GROSS, venues), instrument, self._rates, now_ns)
+                bps = self._premium(instrument, turned, now_ns)
+                found[name] = None if bps is None else float(bps)
+        return found
+
     def _listed(self, symbol: str) -> Instrument:
         """Raises Problem for what Busan does not list."""
         instrument = instrument_named(symbol, self._engine.market)

@@ -38,6 +38,7 @@ from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
 from aggregator.service.dispatcher import Dispatcher
 from aggregator.service.journal import Journal
+from aggregator.service.liquidity_metrics import LiquidityCollector
 from aggregator.service.metrics import MarketCollector, registry
 from aggregator.service.order_metrics import OrderCollector
 from aggregator.service.recovery import recover
@@ -187,13 +188,17 @@ class Service:
         sessions = Sessions(self.clock_ns, is_secure=self._configuration.settings.listen.behind_proxy)
         keys = Keys(self._configuration.keys, self.clock_ns, sessions)
         orders, ask = self.engine.orders, self.runner.ask
-        collector = MarketCollector(self.engine, self.fleet.states, lambda: self.runner.waiting, self.clock_ns)
+        collector = MarketCollector(
+            self.engine, self.fleet.states, lambda: self.runner.waiting, self.clock_ns, lambda: len(self.fleet.refused)
+        )
         hub = Hub(self.engine, self.views, entries, self.clock_ns)
         self._dispatcher.watch(hub.note)
         stream = Stream(hub, self.engine.market, keys, self.clock_ns)
-        meters = Meters()
+        meters, local = Meters(), self._local_routes(keys)
         placing = OrderCollector(orders, self.runner.tally, self._dispatcher.alarms, self.journal, self.clock_ns)
-        metrics = registry(collector, placing, StreamCollector(hub), meters)
+        metrics = registry(
+            collector, placing, LiquidityCollector(self.engine, local.premiums), StreamCollector(hub), meters
+        )
         market = MarketRoutes(self.engine, self.views, entries, self.clock_ns, lambda: self.fleet.refused)
         server = Server(
             market,
@@ -201,7 +206,7 @@ class Service:
             QuoteRoutes(self.engine, entries, self.clock_ns),
             OrderRoutes(orders, self.engine.market, entries, keys, ask, self.clock_ns),
             HouseRoutes(orders, keys, ask, self.clock_ns),
-            self._local_routes(keys),
+            local,
             stream,
             SessionRoutes(keys, sessions),
             Dashboard(),

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.book import Health
+from aggregator.domain.switches import VenueState
 from aggregator.engine.engine import Engine
 
 BOOK = ("venue", "instrument")
@@ -29,7 +30,9 @@ class MarketCollector(Collector):
         connections: Mapping[str, Callable[[], Mapping[str, Any]]],
         inbox: Callable[[], int],
         clock_ns: Callable[[], int],
+        faults: Callable[[], int] = int,
     ) -> None:
+        self._faults = faults
         self._engine = engine
         self._connections = connections
         self._inbox = inbox
@@ -38,6 +41,8 @@ class MarketCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._books()
         yield from self._venues()
+        text = "Faults of configuration files that were changed and are therefore not in use."
+        yield gauge("aggregator_configuration_faults", text, self._faults())
         yield gauge("aggregator_inbox_batches", "Batches of events that wait for the engine.", self._inbox())
 
     def _books(self) -> Iterator[Metric]:
@@ -112,6 +117,17 @@ class MarketCollector(Collector):
         for venue, count in self._engine.rejected_frames.items():
             rejected.add_metric((venue,), count)
         yield rejected
+        use = GaugeMetricFamily(
+            "aggregator_venue_state",
+            "1 for how far the venue is used, 0 for the other ways.",
+            labels=("venue", "state"),
+        )
+        switches = self._engine.orders.state.switches
+        for venue in states:
+            now = switches[venue].state if venue in switches else VenueState.ACTIVE
+            for way in VenueState:
+                use.add_metric((venue, way.value), float(now is way))
+        yield use
 
 
 def registry(*collectors: Collector) -> CollectorRegistry:

@@ -83,6 +83,11 @@ class OrderCollector(Collector):
         planning = "Time that it took to apply events for which the market was looked at and planned on."
         yield _summary("aggregator_planning_seconds", planning, tally.planning_ns, NS)
         yield _summary("aggregator_plan_gap_bps", "How far first plans may be from the best ones.", tally.gaps)
+        worse = "How much worse than its first plan each order was filled that has ended; less than 0 is better."
+        yield _summary("aggregator_order_slippage_bps", worse, tally.slippages)
+        yield _summary(
+            "aggregator_order_fill_ratio", "Which part was filled of each order that has ended.", tally.fill_ratios
+        )
         yield _summary("aggregator_plan_saving_bps", "What first plans save against one venue.", tally.savings)
 
     def _journaled(self) -> Iterator[Metric]:

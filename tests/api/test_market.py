@@ -29,6 +29,7 @@ from aggregator.domain.numbers import parse_rate
 from aggregator.domain.order_events import OrderEvent
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
+from aggregator.service.liquidity_metrics import LiquidityCollector
 from aggregator.service.metrics import MarketCollector, registry
 from aggregator.service.order_metrics import OrderCollector
 from aggregator.service.tally import Tally
@@ -71,7 +72,9 @@ def service() -> tuple[Engine, Server]:
     keys = Keys((), lambda: NOW_NS)
     hub = Hub(engine, views, entries, lambda: NOW_NS)
     placing = OrderCollector(engine.orders, Tally(engine.orders), {}, JOURNAL, lambda: NOW_NS)
-    operations = Operations(engine, registry(collector, placing, StreamCollector(hub), meters), lambda: 3)
+    operations = Operations(
+        engine, registry(collector, placing, LiquidityCollector(engine), StreamCollector(hub), meters), lambda: 3
+    )
     market = MarketRoutes(engine, views, entries, lambda: NOW_NS)
     quotes = QuoteRoutes(engine, entries, lambda: NOW_NS)
     orders = OrderRoutes(engine.orders, engine.market, entries, keys, ask, lambda: NOW_NS)
