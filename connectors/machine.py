@@ -25,8 +25,9 @@ from connectors.session import Session
 __all__ = ["Action", "Connect", "Get", "Hangup", "Line", "Transmit", "VenueMachine", "VenueStatus"]
 
 CLOCK_EVERY_NS = 60 * SECOND
-LIST_AGAIN_NS = 60 * SECOND
-"""A market list that did not come is asked for again after this long."""
+LIST_AGAIN_NS = 30 * SECOND
+"""A market list that did not come, or by which something that is listed here is not traded, is asked for again after
+this long."""
 
 SUBSCRIPTIONS_PER_SYMBOL = 2
 """Its book and its trades."""
@@ -63,7 +64,7 @@ def venue_machine(
 
     lines = [line(group, takes if index == 0 else None) for index, group in enumerate(groups)]
     every_ns, market_list = venue.rules_every_ns, model.market_list()
-    rules = Rules(market_list, every_ns) if every_ns and market_list is not None else None
+    rules = Rules(market_list, every_ns, lambda: markets.has_closed) if every_ns and market_list is not None else None
     return VenueMachine(venue.venue, lines, venue.limits, model.clock(), jitter, rules)
 
 
@@ -77,10 +78,15 @@ class Line:
 
 
 class Rules(NamedTuple):
-    """Where the venue's market list is, and how often it is read, in ns."""
+    """Where the venue's market list is, how often it is read, in ns, and whether something of it is not traded now."""
 
     fetch: Fetch
     every_ns: int
+    has_closed: Callable[[], bool]
+
+    def next_ns(self, now_ns: int, *, is_read: bool) -> int:
+        is_fine = is_read and not self.has_closed()
+        return now_ns + (self.every_ns if is_fine else min(LIST_AGAIN_NS, self.every_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +189,9 @@ class VenueMachine:
         """What came of a Get. A socket that has gone since takes its answers with it."""
         if wait_ns := wait_told_ns(reply.status, reply.headers):
             self._breaker.trip(now_ns + wait_ns, f"{get.fetch.path.partition('?')[0]} answered {reply.status}")
-        if self._rules is not None and get.fetch is self._rules.fetch and reply.status == HTTPStatus.OK:
-            self._rules_read_ns, self._ask_rules_at_ns = now_ns, now_ns + self._rules.every_ns
         events = self._told(get.socket, lambda connection: connection.fetched(get.socket, reply, now_ns), now_ns)
+        if self._rules is not None and get.fetch is self._rules.fetch and reply.status == HTTPStatus.OK:
+            self._rules_read_ns, self._ask_rules_at_ns = now_ns, self._rules.next_ns(now_ns, is_read=True)
         return [self._measured(event, now_ns) if isinstance(event, VenueClock) else event for event in events]
 
     def resync(self, symbol: str, reason: str, now_ns: int) -> Sequence[MarketEvent]:
@@ -286,7 +292,7 @@ class VenueMachine:
         if self._rules is None or self._ask_rules_at_ns is None or now_ns < self._ask_rules_at_ns:
             return
         is_asked = self._ask(self._rules.fetch)
-        self._ask_rules_at_ns = now_ns + (min(LIST_AGAIN_NS, self._rules.every_ns) if is_asked else SECOND)
+        self._ask_rules_at_ns = self._rules.next_ns(now_ns, is_read=False) if is_asked else now_ns + SECOND
 
     def _ask(self, fetch: Fetch) -> bool:
         """On behalf of whichever connection stands; False when none does."""

@@ -61,6 +61,11 @@ class Markets:
         self._list = {market.symbol: market for market in markets}
         self._is_read_anew = True
 
+    @property
+    def has_closed(self) -> bool:
+        """Whether anything that is listed here is not traded now."""
+        return any(not listing.tradable for listing in self._listings.values())
+
     def take_changes(self) -> tuple[list[Listing], dict[str, str]]:
         """The listings whose rules are others than before, by the list that was read since the last call; and by
         instrument, why the venue's new rules cannot be kept. What the venue says now replaces what its file says; a

@@ -563,7 +563,7 @@ class TestFollowed:
         assert len(venue.asked("/api/v3/depth")) == 50
         assert len(venue.venue.sent) == 1
         used = [int(asked.reply.headers["X-MBX-USED-WEIGHT-1M"]) for asked in venue.venue.asked]
-        assert max(used) == 50 * 50 + 1
+        assert max(used) == 50 * 50 + 20 + 1  # snapshots, the market list, the clock
         assert venue.status.last_failure == ""
 
     def test_a_hundred_symbols_start_within_the_budgets_of_two_minutes(self) -> None:

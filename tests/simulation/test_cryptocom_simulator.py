@@ -446,7 +446,7 @@ class TestStart:
         assert 3 <= len(refused) <= 10
         assert venue.not_live == ["ETH/USDT"]
         venue.exchange.relist("ETH_USDT")
-        venue.until_live(31 * SECOND)
+        venue.until_live(MINUTE)
         venue.settle()
 
     def test_trades_are_told_without_the_past_ones(self) -> None:

@@ -65,7 +65,7 @@ def test_a_list_that_does_not_come_is_asked_for_again_soon_and_harms_nothing() -
     assert venue.machine.status(venue.now_ns).rules_read_ns == 0
     venue.run(5 * MINUTE)
     asked = [asked for asked in venue.venue.asked if "exchangeInfo" in asked.target]
-    assert 3 <= len(asked) <= 6
+    assert 8 <= len(asked) <= 13
     venue.lane.switch_off("http_status")
     venue.run(2 * MINUTE)
     assert venue.machine.status(venue.now_ns).rules_read_ns > 0
