@@ -16,7 +16,7 @@ from aggregator.domain.order import (
     quote_money,
 )
 from aggregator.domain.order_events import Balance
-from aggregator.domain.plan import AVERAGE_DECIMALS
+from aggregator.domain.plan import AVERAGE_DECIMALS, rate_document
 from aggregator.routing.execution import average_price
 
 NOTHING = Balance(total=0, free=0)
@@ -64,6 +64,8 @@ def child_document(child: ChildOrder) -> dict[str, Any]:
         "child_id": terms.child_id,
         "venue": terms.venue,
         "symbol": terms.symbol,
+        "quote": instrument.quote,
+        **rate_document(terms.rate),
         "state": child.state.value,
         "venue_word": child.venue_word,
         "venue_order_id": child.venue_order_id,

@@ -322,11 +322,14 @@ class Book(Answer):
 
 
 class PlannedChild(Answer):
-    """One child of a plan: this quantity at this price or better. What it is expected to cost is in `quote`."""
+    """One child of a plan: this quantity at this price or better. What it is expected to cost is in `quote`; where that
+    is another than the order's, `rate` turns it into the order's, and `rate_source` says so."""
 
     venue: str
     symbol: str
     quote: str
+    rate: Decimal | None
+    rate_source: str | None
     limit_price: Decimal
     quantity: Decimal
     expected_notional: Decimal
@@ -392,11 +395,15 @@ class Fill(Answer):
 
 
 class ChildOrder(Answer):
-    """What was sent to one venue, in the venue's symbol, and what became of it. `executed` is the venue's word."""
+    """What was sent to one venue, in the venue's symbol, and what became of it. `executed` is the venue's word. Prices
+    and fills are in `quote`; where that is another than the order's, `rate` turns it into the order's."""
 
     child_id: str
     venue: str
     symbol: str
+    quote: str
+    rate: Decimal | None
+    rate_source: str | None
     state: ChildState
     venue_word: str
     venue_order_id: str

@@ -68,7 +68,8 @@ class Participants:
 
     MAKERS = ("maker-1", "maker-2", "maker-3")
     TAKERS = ("taker-1", "taker-2")
-    QUOTES_EACH = 6
+    QUOTES_EACH = 12
+    WIDEST_BPS = 40
     PAUSE_S = 0.25
 
     def __init__(
@@ -123,7 +124,8 @@ class Participants:
     async def _requote(self, rules: LocalRules, fair: int, maker: str) -> None:
         """One more quote; the oldest goes when there are enough."""
         side = self._random.choice((Side.BUY, Side.SELL))
-        distance = fair * self._random.randrange(2, 60) // 10_000
+        near, far = sorted(self._random.randrange(1, self.WIDEST_BPS) for _ in range(2))
+        distance = fair * (near if self._random.randrange(4) else far) // 10_000
         price = fair - distance if side is Side.BUY else fair + distance
         price -= price % rules.tick_at(price)
         resting = self._resting.setdefault((maker, rules.instrument.name), [])

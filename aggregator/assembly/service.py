@@ -26,7 +26,7 @@ from aggregator.assembly.files import Files, Prepare, as_it_is
 from aggregator.assembly.fleet import CredentialsOf, Fleet, routing_policy
 from aggregator.assembly.loading import Tap, credentials_of
 from aggregator.assembly.local import keep_hours, listed
-from aggregator.books.rates import Rates, Top, top_of
+from aggregator.books.rates import Rates
 from aggregator.config.files import Configuration
 from aggregator.dashboard.routes import Dashboard
 from aggregator.domain.errors import JournalFailed
@@ -67,7 +67,8 @@ class Service:
         self._participants = participants
         self.clock_ns = clock_ns
         self._configuration = configuration
-        self.engine = Engine(policy_of=self._policy)
+        rates = configuration.settings.rate_sources()
+        self.engine = Engine(policy_of=self._policy, rate_sources=rates, routes_of=configuration.local_routes().get)
         self.views = Views(self.engine)
         self._instruments = Instruments(configuration.instruments.values())
         find_credentials = _credentials(configuration, credentials)
@@ -160,14 +161,10 @@ class Service:
     def _local_routes(self, keys: Keys) -> LocalRoutes:
         configuration, tape = self._configuration, Tape()
         self._dispatcher.watch(tape.note)
-        rates = Rates(configuration.settings.rate_sources(), self._top)
+        rates = self.engine.rates
         return LocalRoutes(
-            self.engine, self.views, tape, rates, _beside(configuration), keys, self.runner.ask, self.clock_ns
+            self.engine, self.views, tape, rates, _beside(configuration, rates), keys, self.runner.ask, self.clock_ns
         )
-
-    def _top(self, venue: str, instrument: str) -> Top | str:
-        book = self.engine.market.find(instrument, venue)
-        return f"it does not list {instrument}" if book is None else top_of(book)
 
     def _no_orders(self) -> str:
         """Why no order is taken now, for whoever may know no more than that; empty when orders are."""
@@ -218,14 +215,16 @@ class Service:
         return server
 
 
-def _beside(configuration: Configuration) -> dict[str, tuple[str, frozenset[str]]]:
-    """By listing, the partners' dollar books of the same base that are shown with it."""
-    listings = configuration.listings.listings if configuration.listings is not None else ()
-    return {
-        listing.instrument: (f"{listing.instrument.partition('/')[0]}/USDT", frozenset(listing.display))
-        for listing in listings
-        if listing.display
-    }
+def _beside(configuration: Configuration, rates: Rates) -> dict[str, tuple[str, frozenset[str]]]:
+    """By listing, the partners' books of the same base that are shown with it: those in the first quote that has a
+    rate."""
+    found = {}
+    for listing in configuration.listings.listings if configuration.listings is not None else ():
+        base, _, quote = listing.instrument.partition("/")
+        others = rates.into(quote)
+        if listing.display and others:
+            found[listing.instrument] = f"{base}/{others[0]}", frozenset(listing.display)
+    return found
 
 
 def _told_of_failure(failure: JournalFailed) -> None:

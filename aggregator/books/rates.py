@@ -90,6 +90,12 @@ class Rates:
         value = (quoted.bid + quoted.ask) // 2
         return Rate(base, quote, value, quoted.source, quoted.at_ns, quoted.max_age_ns)
 
+    def into(self, quote: str) -> list[str]:
+        """The assets that have a source of a rate into this one, in the sources' order."""
+        others = {source.base: None for source in self._sources if source.quote == quote}
+        others |= {source.quote: None for source in self._sources if source.base == quote}
+        return list(others)
+
     def shown(self, now_ns: int) -> list[Quoted]:
         """What every source says, in their order, also where it is not used."""
         return [self._quoted(source, now_ns) for source in self._sources]

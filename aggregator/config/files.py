@@ -50,6 +50,11 @@ class Configuration:
         """What Busan lists, on the scales of the instruments; nothing without a local book."""
         return self.listings.local_rules(self.instrument) if self.listings else []
 
+    def local_routes(self) -> dict[str, frozenset[str]]:
+        """By each instrument that Busan lists, the venues to which orders in it may go."""
+        listings = self.listings.listings if self.listings else ()
+        return {listing.instrument: frozenset(listing.route) for listing in listings}
+
     def instrument(self, name: str) -> Instrument:
         """Also one that only a venue's market list or a recording names."""
         return self.instruments.get(name) or _unscaled(name)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from aggregator.domain.instrument import Instrument, Side
 from aggregator.domain.lifecycle import ENDED_STATES, ChildState
 from aggregator.domain.numbers import MAX_DECIMALS, POWERS
+from aggregator.domain.plan import NET_ONE, Rate
 
 ASSET_DECIMALS = 2 * MAX_DECIMALS
 """Scale of balances and fees, whatever the asset."""
@@ -82,7 +83,11 @@ class OrderTerms:
 @dataclass(frozen=True, slots=True)
 class ChildTerms:
     """One order to one venue. `child_id` is the client order id that the venue is told: its parent's id, `-`, and the
-    slice in base 36; 20 characters of [a-z0-9-], unique for ever."""
+    slice in base 36; 20 characters of [a-z0-9-], unique for ever.
+
+    `instrument` is what is traded at the venue. Where it is in another quote than the parent's, `rate` turns it into
+    that: the rate of the plan, at which fills are passed on to the client.
+    """
 
     child_id: str
     order_id: str
@@ -94,6 +99,11 @@ class ChildTerms:
     limit_price: Price
     time_in_force: TimeInForce
     post_only: bool = False
+    rate: Rate | None = None
+
+    def turned(self, spent: int) -> int:
+        """What is paid here (received, when negative) in the parent's quote, rounded against the client."""
+        return spent if self.rate is None else -(-spent * self.rate.value // NET_ONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +179,9 @@ class ParentState(StrEnum):
 class ParentOrder:
     """A client's order and what became of it. `bound_price` is the worst price that any of its children may have.
 
-    `quantity` and `limit_price` are the present ones: amendments change them. `plans` are documents of every plan that
-    was made for it, the first one first; `reason` says why it ended as it did, or why it was rejected.
+    `quantity` and `limit_price` are the present ones: amendments change them. `notional` and `fees` are what the client
+    pays and gets: of children in another quote they are turned into the order's. `plans` are documents of every plan
+    that was made for it, the first one first; `reason` says why it ended as it did, or why it was rejected.
     """
 
     order_id: str

@@ -88,6 +88,11 @@ class VenueDepth:
     def venue(self) -> str:
         return self.listing.venue
 
+    def label(self, wanted: Instrument) -> str:
+        """The venue, and what it lists where that is not what is wanted: under this its reason is told."""
+        listed = self.listing.instrument
+        return self.venue if listed == wanted else f"{self.venue} {listed.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class VenueTerms:
@@ -107,6 +112,11 @@ class VenueTerms:
 
     def with_route(self, route: bool) -> VenueTerms:
         return self if route == self.route else replace(self, route=route)
+
+    def turned(self, rate: Rate) -> VenueTerms:
+        """The same in another quote, rounded against us."""
+        cap = None if self.cap_notional is None else self.cap_notional * rate.value // NET_ONE
+        return replace(self, fixed_cost=-(-self.fixed_cost * rate.value // NET_ONE), cap_notional=cap)
 
 
 class Dust(StrEnum):
@@ -180,13 +190,14 @@ class Shortfall(StrEnum):
 class PlannedChild:
     """One child of the plan: take `quantity` at `limit_price` or better, immediate or cancel.
 
-    `notional` and `fee` are expected ones, in the listing's own quote; `net` is in the request's, all costs in it: paid
-    by a buyer, received by a seller. `net_price` is its price, on AVERAGE_DECIMALS below prices, rounded against us.
+    `instrument` is the listing's. `limit_price`, and `notional` and `fee` as expected, are in its quote, which `rate`
+    turns into the request's where they differ. `net` is in the request's, all costs in it: paid by a buyer, received by
+    a seller. `net_price` is its price, on AVERAGE_DECIMALS below prices, rounded against us.
     """
 
     venue: str
     symbol: str
-    quote: str
+    instrument: Instrument
     limit_price: int
     quantity: int
     notional: int
@@ -194,6 +205,7 @@ class PlannedChild:
     fixed_cost: int
     net: int
     net_price: int
+    rate: Rate | None = None
 
 
 class SingleVenue(NamedTuple):
@@ -274,6 +286,13 @@ class RoutePlan:
         return "not checked" if used <= set(unchecked) else "not checked at " + ", ".join(unchecked)
 
 
+def rate_document(rate: Rate | None) -> dict[str, str | None]:
+    """The rate that something in another quote is turned by, and who says so; nulls where nothing is turned."""
+    if rate is None:
+        return {"rate": None, "rate_source": None}
+    return {"rate": format_decimal(rate.value, NET_DECIMALS), "rate_source": rate.source}
+
+
 def _shown(value: int | None, decimals: int) -> str | None:
     return None if value is None else format_decimal(value, decimals)
 
@@ -282,11 +301,12 @@ def _net(net: int, instrument: Instrument) -> str:
     return format_decimal(net, instrument.price_decimals + instrument.quantity_decimals + NET_DECIMALS)
 
 
-def _child_document(child: PlannedChild, instrument: Instrument) -> dict[str, str]:
+def _child_document(child: PlannedChild, instrument: Instrument) -> dict[str, str | None]:
     return {
         "venue": child.venue,
         "symbol": child.symbol,
-        "quote": child.quote,
+        "quote": child.instrument.quote,
+        **rate_document(child.rate),
         "limit_price": instrument.show_price(child.limit_price),
         "quantity": instrument.show_quantity(child.quantity),
         "expected_notional": instrument.show_notional(child.notional),

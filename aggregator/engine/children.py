@@ -76,8 +76,7 @@ class Children:
         child.filled += fill.quantity
         child.executed = max(child.executed, child.filled)
         parent.filled += fill.quantity
-        parent.notional += fill.notional
-        parent.fees[fill.fee_asset] = parent.fees.get(fill.fee_asset, 0) + fill.fee
+        _add_to_parent(parent, child, fill)
         self._accounts.booked(fill)
         self._check_fill(parent, child, fill)
         self._after_fill(child, event.received_ns)
@@ -235,3 +234,14 @@ class Children:
 
     def _alarm(self, code: str, text: str, child: ChildOrder) -> None:
         self._tell(Alarm(code, f"{child.terms.child_id}: {text}", child.terms.venue, child.terms.order_id))
+
+
+def _add_to_parent(parent: ParentOrder, child: ChildOrder, fill: Fill) -> None:
+    """What the fill comes to for the client, in whose quote it is passed on."""
+    terms = child.terms
+    sign = 1 if terms.side is Side.BUY else -1
+    parent.notional += sign * terms.turned(sign * fill.notional)
+    asset, fee = fill.fee_asset, fill.fee
+    if asset == terms.instrument.quote:
+        asset, fee = parent.terms.instrument.quote, terms.turned(fee)
+    parent.fees[asset] = parent.fees.get(asset, 0) + fee

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import cast, get_args
 
+from aggregator.books.rates import Rates, Top, top_of
 from aggregator.books.venue_book import Freshness, VenueBook
 from aggregator.domain.book import Health
 from aggregator.domain.effects import Effect, HealthChanged, ResyncWanted, RulesChanged, VenueRefused, VenueTurned
@@ -20,9 +21,10 @@ from aggregator.domain.events import (
 from aggregator.domain.instrument import Instrument, Listing
 from aggregator.domain.order_events import OrderEvent
 from aggregator.domain.plan import RoutingPolicy
+from aggregator.domain.rates import RateSource
 from aggregator.engine.market import Market
 from aggregator.engine.orders import Orders
-from aggregator.engine.sight import MarketSight, RecordedSight
+from aggregator.engine.sight import MarketSight, PolicyOf, RecordedSight, RoutesOf
 from aggregator.routing.record import Seen
 
 NO_EFFECTS: Sequence[Effect] = ()
@@ -46,18 +48,27 @@ def plain_policy(instrument: Instrument) -> RoutingPolicy:
     return RoutingPolicy()
 
 
+def everywhere(instrument: str) -> Collection[str] | None:
+    """Nothing is a listing of Busan's."""
+    return None
+
+
 class Engine:
     """`freshness` tells for each venue how long the clocks of its books may stand, `policy_of` how an instrument is
-    routed."""
+    routed. `rate_sources` and `routes_of` say at which rates and to which venues orders in a listing of Busan's may go
+    in other quotes."""
 
     def __init__(
         self,
         freshness: Mapping[str, Freshness] | None = None,
         market: Market | None = None,
-        policy_of: Callable[[Instrument], RoutingPolicy] = plain_policy,
+        policy_of: PolicyOf = plain_policy,
+        rate_sources: Sequence[RateSource] = (),
+        routes_of: RoutesOf = everywhere,
     ) -> None:
         self.market = market or Market()
-        self.orders = Orders(MarketSight(self.market, policy_of), self._show)
+        self.rates = Rates(rate_sources, self._top)
+        self.orders = Orders(MarketSight(self.market, policy_of, self.rates, routes_of), self._show)
         self.now_ns = 0
         self.rejected_frames: dict[str, int] = {}
         self.clock_offset_ns: dict[str, int] = {}
@@ -96,6 +107,10 @@ class Engine:
 
     def set_freshness(self, venue: str, freshness: Freshness) -> None:
         self._freshness[venue] = freshness
+
+    def _top(self, venue: str, instrument: str) -> Top | str:
+        book = self.market.find(instrument, venue)
+        return f"it does not list {instrument}" if book is None else top_of(book)
 
     def _show(self, event: BookSnapshot | ListingsRead) -> None:
         """Busan's own books come to the market from within."""

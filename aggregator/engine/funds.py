@@ -15,7 +15,7 @@ from aggregator.books.settlement import CUSTODY, FEES, HOUSE
 from aggregator.domain.effects import Alarm, OrderEffect, RequestAnswered
 from aggregator.domain.instrument import Fees
 from aggregator.domain.local import LOCAL_VENUE, Traded
-from aggregator.domain.order import Fill, ParentOrder
+from aggregator.domain.order import ChildOrder, Fill, ParentOrder
 from aggregator.domain.order_events import LedgerRequested
 from aggregator.domain.plan import VenueDepth
 from aggregator.routing.risk import Refusal
@@ -62,10 +62,12 @@ class Funds:
         """Both sides of a local trade at once."""
         self._settled(lambda: self.ledger.settle(trade, fees, maker.order_id, taker.order_id), trade.trade_id, taker)
 
-    def filled(self, parent: ParentOrder, fill: Fill) -> None:
-        """A fill of the house at a partner venue is passed on to the participant whose order it was for."""
+    def filled(self, parent: ParentOrder, child: ChildOrder, fill: Fill) -> None:
+        """A fill of the house at a partner venue is passed on to the participant whose order it was for, in another
+        quote at the rate that it was planned with."""
         if fill.venue != LOCAL_VENUE and self.is_participant(parent.terms.account):
-            self._settled(lambda: self.ledger.settle_outside(fill, parent.order_id), fill.fill_id, parent)
+            rate = child.terms.rate
+            self._settled(lambda: self.ledger.settle_outside(fill, parent.order_id, rate), fill.fill_id, parent)
 
     def ended(self, parent: ParentOrder) -> None:
         if parent.order_id in self.ledger.holds:

@@ -244,7 +244,7 @@ class Orders:
             return
         parent, child = found
         if self._children.filled(parent, child, event):
-            self._funds.filled(parent, event.fill)
+            self._funds.filled(parent, child, event.fill)
             self._after_child(parent, child, event.received_ns)
 
     def _after_child(self, parent: ParentOrder, child: ChildOrder, now_ns: int) -> None:

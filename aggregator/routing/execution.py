@@ -107,11 +107,12 @@ def planned_children(parent: ParentOrder, plan: RoutePlan) -> list[ChildTerms]:
             order_id=parent.order_id,
             venue=child.venue,
             symbol=child.symbol,
-            instrument=parent.terms.instrument,
+            instrument=child.instrument,
             side=parent.terms.side,
             quantity=child.quantity,
             limit_price=child.limit_price,
             time_in_force=TimeInForce.FOK if is_fok else TimeInForce.IOC,
+            rate=child.rate,
         )
         for number, child in enumerate(plan.children)
     ]
@@ -134,7 +135,7 @@ def resting_child(parent: ParentOrder, venues: Sequence[VenueDepth], policy: Rou
         child = _resting_at(parent, request, depth)
         reason = exclusion(request, depth, policy.of(depth.venue)) or (child if isinstance(child, str) else None)
         if reason is not None:
-            reasons[depth.venue] = reason
+            reasons[depth.label(request.instrument)] = reason
         elif isinstance(child, ChildTerms):
             places.append((depth.listing.fees.maker, depth.venue, child))
     places.sort(key=lambda place: (place[1] != LOCAL_VENUE, *place[:2]))
@@ -146,6 +147,8 @@ def _resting_at(parent: ParentOrder, request: RouteRequest, depth: VenueDepth) -
     listing, limit = depth.listing, request.limit_price
     if limit is None or request.quantity is None:
         return "an order without a limit price does not rest"
+    if listing.instrument != request.instrument:
+        return f"an order in {request.instrument.quote} does not rest in {listing.instrument.quote}: the rate may move"
     tick, lot = listing.tick or 1, listing.lot or 1
     is_buying = request.side is Side.BUY
     price = limit - limit % tick if is_buying else -(-limit // tick) * tick

@@ -84,10 +84,8 @@ def _admitted(
             reason = f"its {first.depth.listing.instrument.name} is used"
         if reason is None:
             admitted[depth.venue] = Room(request, depth, policy.of(depth.venue))
-        elif depth.listing.instrument == request.instrument:
-            excluded[depth.venue] = reason
         else:
-            excluded[f"{depth.venue} {depth.listing.instrument.name}"] = reason
+            excluded[depth.label(request.instrument)] = reason
     for venue in request.venues or ():
         if not any(depth.venue == venue for depth in venues):
             excluded[venue] = f"it does not list {request.instrument.name}"
@@ -111,7 +109,7 @@ def _child(room: Room, part: Part, request: RouteRequest) -> PlannedChild:
     return PlannedChild(
         venue=room.venue,
         symbol=listing.symbol,
-        quote=listing.instrument.quote,
+        instrument=listing.instrument,
         limit_price=limit_price,
         quantity=part.quantity,
         notional=notional,
@@ -119,6 +117,7 @@ def _child(room: Room, part: Part, request: RouteRequest) -> PlannedChild:
         fixed_cost=room.terms.fixed_cost,
         net=cost if room.is_buying else -cost,
         net_price=net_price(request.side, cost, part.quantity),
+        rate=None if listing.instrument.quote == request.instrument.quote else room.depth.rate,
     )
 
 

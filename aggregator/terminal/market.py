@@ -102,9 +102,18 @@ def quote_table(plan: dict[str, Any]) -> RenderableType:
         shown.add_column(head, justify="right", no_wrap=True)
     for child in plan["children"]:
         shown.add_row(
-            child["venue"], child["quantity"], child["limit_price"], child["expected_fee"], short(child["net_price"])
+            child["venue"],
+            child["quantity"],
+            in_own_quote(child, child["limit_price"]),
+            in_own_quote(child, child["expected_fee"]),
+            short(child["net_price"]),
         )
     return Group(shown, *(Text(line, style=style) for line, style in _plan_lines(plan)))
+
+
+def in_own_quote(child: dict[str, Any], money: str) -> str:
+    """A price or a fee at the venue, with its asset where that is another than the order's."""
+    return f"{money} {child['quote']}" if child["rate"] and money else money
 
 
 def _plan_lines(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from aggregator.terminal.market import quote_table
+from aggregator.terminal.market import in_own_quote, quote_table
 from aggregator.terminal.tables import BAD, GOOD, NOTE, plain, short, table
 
 BPS_ONE = Decimal(10_000)
@@ -33,9 +33,9 @@ def order_table(order: dict[str, Any]) -> RenderableType:
             child["venue"],
             Text(child["state"], style=STYLES.get(child["state"], "")),
             child["quantity"],
-            child["limit_price"],
+            in_own_quote(child, child["limit_price"]),
             child["filled"],
-            _average_of(child),
+            in_own_quote(child, _average_of(child)),
             _fees_of(child),
             Text(child["reason"] or child["venue_word"]),
         )

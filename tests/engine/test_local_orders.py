@@ -64,8 +64,8 @@ def rules(**changes: Any) -> LocalRules:
 class Busan:
     """An engine with one local book, and participants who have money. Everything is written down as it would be."""
 
-    def __init__(self, accounts: tuple[str, ...] = ("ann", "bob")) -> None:
-        self.engine = Engine()
+    def __init__(self, accounts: tuple[str, ...] = ("ann", "bob"), engine: Engine | None = None) -> None:
+        self.engine = engine or Engine()
         self.now_ns = START_NS
         self.journal: list[tuple[OrderEvent, list[Seen], list[Effect]]] = []
         self.effects: list[Effect] = []
@@ -294,7 +294,7 @@ def _replays(busan: Busan) -> None:
         assert list(again.replay(event, seen)) == effects, f"entry {number}"
         if number == half:  # and from a snapshot
             document, again = again.orders.document(), Engine()
-            again.orders.restore(document, Instruments([KRW]))
+            again.orders.restore(document, Instruments([KRW, Instrument.of("BTC", "USDT")]))
     live = busan.engine.orders.document()
     assert orders_sha256(again.orders.document()) == orders_sha256(live)
     ours, theirs = (engine.market.consolidated(KRW.name, venues=["busan"]) for engine in (again, busan.engine))

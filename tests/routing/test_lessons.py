@@ -115,7 +115,7 @@ class TestQuotesInAnotherCurrency:
         documents = [planned.to_document() for planned in (bought, sold)]
         assert [document["net_total"] for document in documents] == ["33.33333333333333"] * 2
         assert [document["net_price"] for document in documents] == ["33.333333333334", "33.333333333333"]
-        assert [child.quote for child in bought.children] == ["USDC"]
+        assert [child.instrument.quote for child in bought.children] == ["USDC"]
         assert bought.children[0].limit_price == BTC.price("100")
 
     def test_are_held_to_the_clients_limit_in_his_own(self) -> None:
