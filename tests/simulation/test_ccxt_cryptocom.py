@@ -5,12 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from connectors.cryptocom.simulator import simulator
+from connectors.cryptocom.simulator import CryptocomSimulator
 from connectors.cryptocom.simulator_channels import update_id_of
+from connectors.simulation.exchange import SimulatedExchange
 from tests.simulation.on_sockets import INSTRUMENTS, Served, ccxt_pro, served, theirs, true, until, watching
 
 SYMBOLS = ("BTC_USDT", "ETH_USDT")
 DEPTH = 50
+
+
+def simulator(exchange: SimulatedExchange) -> CryptocomSimulator:
+    """A venue that is generous from the first moment on. The usual one grants a new connection only what is left of the
+    calendar second; ccxt's client does not wait for that, and as it numbers no request it never learns of the
+    refusal."""
+    return CryptocomSimulator(exchange, requests_per_second=1_000_000)
 
 
 def client_of(venue: Served) -> Any:
