@@ -23,18 +23,19 @@ from aggregator.api.routes import (
     opened,
 )
 from aggregator.api.schema import BookStateBody, LedgerBody, TradesQuery
-from aggregator.books.consolidated import ConsolidatedDepth, MergedSide, View
-from aggregator.books.converted import ConvertedDepth, converted
-from aggregator.books.rates import Quoted, Rates, premium
+from aggregator.books.consolidated import MergedSide, View
+from aggregator.books.converted import converted
+from aggregator.books.rates import Quoted, Rates
 from aggregator.domain.effects import LocalHappened
 from aggregator.domain.errors import NumberRefused
 from aggregator.domain.instrument import Instrument
-from aggregator.domain.local import LOCAL_VENUE, Traded
+from aggregator.domain.local import Traded
 from aggregator.domain.numbers import format_decimal, parse_decimal
 from aggregator.domain.order import ASSET_DECIMALS
 from aggregator.domain.order_events import BookTurned, LedgerAct, LedgerRequested
-from aggregator.domain.plan import BPS_DECIMALS, NET_DECIMALS, Rate
+from aggregator.domain.plan import NET_DECIMALS
 from aggregator.engine.engine import Engine
+from aggregator.engine.premiums import Beside, Premiums
 from aggregator.engine.views import Views
 
 KEPT = 1000
@@ -71,7 +72,7 @@ class LocalRoutes:
         views: Views,
         tape: Tape,
         rates: Rates,
-        beside: Mapping[str, tuple[str, frozenset[str]]],
+        beside: Beside,
         keys: Keys,
         ask: Ask,
         clock_ns: Callable[[], int],
@@ -81,6 +82,7 @@ class LocalRoutes:
         self._tape = tape
         self._rates = rates
         self._beside = beside
+        self._premiums = Premiums(engine, views, rates, beside)
         self._keys = keys
         self._ask = ask
         self._clock_ns = clock_ns
@@ -135,6 +137,7 @@ class LocalRoutes:
         rules = self._engine.orders.local.books[instrument.name].rules
         depth = self._views.book(source, DEPTH, View.GROSS, venues)
         turned = converted(depth, instrument, self._rates, now_ns, rules.tick_at)
+        premium = self._premiums.of(instrument.name, depth, now_ns)
         return answered(
             {
                 "symbol": instrument.name,
@@ -143,7 +146,7 @@ class LocalRoutes:
                 "bids": _levels(turned.bids, instrument),
                 "asks": _levels(turned.asks, instrument),
                 "venues": sorted(turned.venues),
-                "premium_bps": self._premium(instrument, turned, now_ns),
+                "premium_bps": premium.premium_bps,
                 "reason": turned.reason,
                 "as_of_ns": now_ns,
             }
@@ -151,14 +154,8 @@ class LocalRoutes:
 
     def premiums(self) -> dict[str, float | None]:
         """By listing with partners' depth beside it, the local middle over theirs, in bps: for metrics."""
-        now_ns, found = self._clock_ns(), dict[str, float | None]()
-        for name, (source, venues) in self._beside.items():
-            if source in self._engine.market.instruments and name in self._engine.orders.local.books:
-                instrument = self._engine.market.instrument(name)
-                turned = converted(self._views.book(source, DEPTH, View.GROSS, venues), instrument, self._rates, now_ns)
-                bps = self._premium(instrument, turned, now_ns)
-                found[name] = None if bps is None else float(bps)
-        return found
+        premiums = self._premiums.all(self._clock_ns())
+        return {name: None if bps is None else float(bps) for name, _, _, bps, _ in premiums}
 
     def _listed(self, symbol: str) -> Instrument:
         """Raises Problem for what Busan does not list."""
@@ -182,16 +179,6 @@ class LocalRoutes:
             },
         }
 
-    def _premium(self, instrument: Instrument, turned: ConvertedDepth, now_ns: int) -> str | None:
-        """Of the local middle over the partners', both as they stand now."""
-        depth = turned.depth
-        here = _twice_mid(self._views.book(instrument.name, 1, View.GROSS, frozenset({LOCAL_VENUE})))
-        there = _twice_mid(depth)
-        rate = self._rates.middle(depth.instrument.quote, instrument.quote, now_ns)
-        if here is None or there is None or not isinstance(rate, Rate):
-            return None
-        return format_decimal(premium(instrument, here, depth.instrument, there, rate), BPS_DECIMALS)
-
 
 def _read_money(text: str) -> int:
     """On ASSET_DECIMALS. Raises Problem."""
@@ -199,11 +186,6 @@ def _read_money(text: str) -> int:
         return parse_decimal(text, ASSET_DECIMALS)
     except NumberRefused as error:
         raise bad(f"money: {error}") from None
-
-
-def _twice_mid(depth: ConsolidatedDepth) -> int | None:
-    bids, asks = depth.bids.prices, depth.asks.prices
-    return bids[0] + asks[0] if bids and asks else None
 
 
 def _levels(side: MergedSide, instrument: Instrument) -> list[Any]:

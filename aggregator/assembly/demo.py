@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from aggregator.domain.local import LocalRules
 from aggregator.service.clock import SystemClock
 
 LEFT = "venues.json"
+RECORDS = "records"
 WON_IN_100 = 142_857
 """What a hundred simulated dollars are worth."""
 
@@ -59,7 +61,9 @@ async def demo(
     clock_ns = SystemClock()
     prepare = partial(moved, addresses=found.addresses)
     there = prepare(configuration)
-    there = replace(there, journal=folder / f"{found.run}.db")
+    if started_here is not None:
+        shutil.rmtree(folder / RECORDS, ignore_errors=True)  # of venues that are no more
+    there = replace(there, journal=folder / f"{found.run}.db", records=folder / RECORDS)
     try:
         ours, participants = credentials(found.addresses), partial(trade, seed)
         service = Service(there, clock_ns, credentials=ours, participants=participants, prepare=prepare)

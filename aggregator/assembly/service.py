@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from aggregator.api.auth import Keys
@@ -26,6 +27,7 @@ from aggregator.assembly.files import Files, Prepare, as_it_is
 from aggregator.assembly.fleet import CredentialsOf, Fleet, routing_policy
 from aggregator.assembly.loading import Tap, credentials_of
 from aggregator.assembly.local import keep_hours, listed
+from aggregator.assembly.recording import Recording, both
 from aggregator.books.rates import Rates
 from aggregator.config.files import Configuration
 from aggregator.dashboard.routes import Dashboard
@@ -35,6 +37,7 @@ from aggregator.domain.local import LOCAL_VENUE, LocalRules
 from aggregator.domain.order_events import Started
 from aggregator.domain.plan import RoutingPolicy
 from aggregator.engine.engine import Engine
+from aggregator.engine.premiums import Premiums
 from aggregator.engine.views import Views
 from aggregator.service.dispatcher import Dispatcher
 from aggregator.service.journal import Journal
@@ -71,12 +74,17 @@ class Service:
         self.engine = Engine(policy_of=self._policy, rate_sources=rates, routes_of=configuration.local_routes().get)
         self.views = Views(self.engine)
         self._instruments = Instruments(configuration.instruments.values())
+        self._recording = self._recorded()
+        if self._recording is not None:
+            tap = both(tap, self._recording.tap)
         find_credentials = _credentials(configuration, credentials)
         self.fleet = Fleet(self.engine, configuration, self._instruments, find_credentials, self._post, clock_ns, tap)
         self._dispatcher = Dispatcher(
             self.views, configuration.settings.display_rate_per_second, self.fleet.resync, self.fleet.submit
         )
         self._dispatcher.watch(self.fleet.note)
+        if self._recording is not None:
+            self._dispatcher.watch(self._recording.sampler.note)
         self.journal = Journal(configuration.journal) if configuration.journal else None
         self.runner = Runner(
             self.engine, clock_ns, self._dispatcher.carry_out, self.journal, traded=self._dispatcher.pass_on
@@ -97,6 +105,10 @@ class Service:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the venues until `stop` is set, then end in order: sockets first, what they still told last."""
+        with self._recording.running() if self._recording is not None else nullcontext():
+            await self._run(stop)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         try:
             await self._recover()
             await self.runner.post(self.fleet.switched_by_files())
@@ -106,7 +118,7 @@ class Service:
                     tasks.create_task(self._dispatcher.run()),
                     tasks.create_task(self.fleet.run()),
                     tasks.create_task(self._files.watch()),
-                    *(tasks.create_task(work) for work in self._local_work()),
+                    *(tasks.create_task(work) for work in (*self._local_work(), *self._recorders())),
                 ]
                 await stop.wait()
                 for task in reversed(running):
@@ -155,6 +167,17 @@ class Service:
             if self._participants is not None:
                 yield self._participants(self)
 
+    def _recorded(self) -> Recording | None:
+        settings, folder = self._configuration.settings.records, self._configuration.records
+        if settings is None or folder is None:
+            return None
+        premiums = Premiums(self.engine, self.views, self.engine.rates, _beside(self._configuration, self.engine.rates))
+        return Recording(settings, folder, self.engine.market, premiums.all, self.clock_ns)
+
+    def _recorders(self) -> Iterator[Coroutine[None, None, None]]:
+        if self._recording is not None:
+            yield self._recording.sampler.run()
+
     async def _post(self, events: Sequence[Any]) -> None:
         await self.runner.post(events)
 
@@ -193,8 +216,14 @@ class Service:
         stream = Stream(hub, self.engine.market, keys, self.clock_ns)
         meters, local = Meters(), self._local_routes(keys)
         placing = OrderCollector(orders, self.runner.tally, self._dispatcher.alarms, self.journal, self.clock_ns)
+        recording = [] if self._recording is None else [self._recording.collector]
         metrics = registry(
-            collector, placing, LiquidityCollector(self.engine, local.premiums), StreamCollector(hub), meters
+            collector,
+            placing,
+            LiquidityCollector(self.engine, local.premiums),
+            StreamCollector(hub),
+            meters,
+            *recording,
         )
         market = MarketRoutes(self.engine, self.views, entries, self.clock_ns, lambda: self.fleet.refused)
         server = Server(

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 
 from aggregator.domain.book import Levels
 from aggregator.domain.errors import BrokenInvariant
+from aggregator.domain.instrument import Side
+
+BPS_ONE = 10_000
+
+REACHES_BPS = (10, 50, 100)
+"""How far from the consolidated middle depth is told."""
+
+LEVELS_READ = 500
+"""Of each side of a book for that; what rests beyond is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,14 @@ def spread(bids: Levels, asks: Levels) -> int | None:
 def twice_mid(bids: Levels, asks: Levels) -> int | None:
     """Twice the mid price, since the mid itself may lie between two steps of the scale."""
     return asks.prices[0] + bids.prices[0] if bids.prices and asks.prices else None
+
+
+def within(levels: Levels, side: Side, twice_middle: int, bps: int) -> int:
+    """The quantity of a side that rests no further than `bps` behind a middle, which is given twice."""
+    sign = 1 if side is Side.BUY else -1
+    furthest = bps * twice_middle
+    reached = bisect_right(levels.prices, furthest, key=lambda price: sign * (twice_middle - 2 * price) * BPS_ONE)
+    return sum(levels.quantities[:reached])
 
 
 def cumulative(levels: Levels) -> list[int]:

@@ -36,6 +36,8 @@ class Configuration:
     keys: tuple[ApiKey, ...] = ()
     journal: Path | None = None
     listings: Listings | None = None
+    records: Path | None = None
+    """The folder of records, None where none are kept."""
     file: Path | None = None
     """The process file, None for a configuration that was put together otherwise."""
 
@@ -91,7 +93,8 @@ def load_configuration(path: Path) -> Configuration:
         raise ConfigurationRefused(faults)
     sound = settings.sound()
     journal = path.parent / sound.journal if sound.journal else None
-    return Configuration(sound, tuple(venues), instruments, keys, journal, listings, path)
+    records = path.parent / sound.records.folder if sound.records else None
+    return Configuration(sound, tuple(venues), instruments, keys, journal, listings, records, path)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -133,6 +133,25 @@ class RateRule(Section):
         return StatedRate(self.source, self.base, self.quote, self.value or 0, as_of_ns, self.max_age or 0, peg)
 
 
+class Records(Section):
+    """What is recorded of the market while the service runs, for reports and for whoever asks later."""
+
+    folder: Text = Field(examples=["../var/records"])
+    """Where the tables lie, by day, relative to this file. It is made when it is not there."""
+    depth_every_ns: Age = Field(default="1s", alias="depth_every", validate_default=True)
+    """How often depth, liquidity and premium are sampled. Busan's own books are at every change as well."""
+    depth_levels: Count = 20
+    """How many levels of each side a sample of depth has."""
+    tables_kept_ns: Age = Field(default="9600h", alias="tables_kept", validate_default=True)
+    """For how long a day's tables are kept."""
+    traffic: Switch = False
+    """Whether what the venues send is recorded as well, as captures that `aggregator replay` reads."""
+    traffic_every_ns: Age = Field(default="1h", alias="traffic_every", validate_default=True)
+    """How long one capture is."""
+    traffic_kept_ns: Age = Field(default="48h", alias="traffic_kept", validate_default=True)
+    """For how long captures are kept."""
+
+
 class Log(Section):
     """What is logged, to stderr."""
 
@@ -173,6 +192,8 @@ class Settings(Root):
     """What the simulated venues are generated from: the same seed gives the same run. Real venues ignore it."""
     log: Log = Field(default_factory=Log)
     """What is logged."""
+    records: Records | None = None
+    """What is recorded of the market. Left out: nothing is."""
 
     def risk_limits(self) -> Mapping[str, RiskLimits]:
         """By account, as the engine is told them; `*` is every other account."""

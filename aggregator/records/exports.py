@@ -6,24 +6,28 @@ Days are those of UTC. Decimals are strings, exactly as they were; times are ns 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 
 from aggregator.domain.documents import to_document
-from aggregator.domain.effects import Effect, LocalHappened
+from aggregator.domain.effects import Effect, LocalHappened, ParentChanged
 from aggregator.domain.instrument import Instruments
 from aggregator.domain.numbers import format_decimal
 from aggregator.domain.order import ASSET_DECIMALS, Fill, ParentOrder
-from aggregator.domain.order_events import OrderRequested
+from aggregator.domain.order_events import OrderEvent, OrderRequested
+from aggregator.domain.plan import BPS_DECIMALS, NET_DECIMALS
 from aggregator.engine.engine import Engine
+from aggregator.records.what_if import exclusions_cost
+from aggregator.routing.record import Seen
+from aggregator.service.clock import day_of
 from aggregator.service.journal_file import JournalReader
+from aggregator.service.parquet import frame_of, write_rows
 
 Row = dict[str, Any]
 
@@ -35,7 +39,12 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "children": (
         "child_id", "order_id", "venue", "instrument", "side", "quantity", "limit_price", "time_in_force", "sent_ns",
-        "state", "venue_word", "venue_order_id", "filled", "reason",
+        "state", "venue_word", "venue_order_id", "filled", "reason", "rate", "rate_source",
+    ),
+    "plans": (
+        "at_ns", "order_id", "plan_index", "instrument", "side", "quantity", "filled_by_plan", "average_price",
+        "net_price", "best_single_venue", "saving_bps", "optimality_gap_bps", "proven", "exclusions_cost_bps",
+        "market_bound_bps", "book_digest", "document",
     ),
     "fills": (
         "fill_id", "child_id", "venue", "instrument", "side", "price", "quantity", "fee", "fee_asset", "liquidity",
@@ -48,8 +57,6 @@ TABLES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The columns of each table; what a row has not is null."""
 
-INTEGERS = {"sequence", "priority_ns"}
-
 
 @dataclass(slots=True)
 class Records:
@@ -58,12 +65,13 @@ class Records:
     rows: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in TABLES})
 
     def frame(self, table: str) -> pd.DataFrame:
-        return pd.DataFrame(self.rows[table], columns=list(TABLES[table]))
+        return frame_of(TABLES[table], self.rows[table])
 
 
 def replayed(journal: Path, instruments: Instruments) -> Records:
     """Everything that a journal holds. Raises JournalRefused for a file that is none."""
     records, engine, seen_orders = Records(), Engine(), dict[str, ParentOrder]()
+    known_plans: defaultdict[str, int] = defaultdict(int)
     with JournalReader(journal) as reader:
         for entry in reader.read():
             event, seen = entry.restored(instruments)
@@ -73,6 +81,10 @@ def replayed(journal: Path, instruments: Instruments) -> Records:
                 if parent is not None:
                     seen_orders.setdefault(parent.order_id, parent)
             _take_local(records, effects)
+            for parent in _touched(engine, effects):
+                new = parent.plans[known_plans[parent.order_id] :]
+                records.rows["plans"] += _plan_rows(parent, new, event, seen)
+                known_plans[parent.order_id] += len(new)
     for parent in seen_orders.values():
         records.rows["orders"].append(_order_row(parent))
         for child in parent.children.values():
@@ -85,31 +97,12 @@ def write(records: Records, folder: Path) -> list[Path]:
     """One file a table and day, `folder/table/day.parquet`, compressed; returns them. A file that is there is replaced
     whole."""
     written = []
-    with duckdb.connect() as database:
-        for table, columns in TABLES.items():
-            for day, rows in sorted(_by_day(records.rows[table]).items()):
-                path = folder / table / f"{day}.parquet"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                waiting = path.with_suffix(".new")
-                frame = _typed(pd.DataFrame(rows, columns=list(columns)))
-                database.register("rows", frame)
-                database.execute(f"COPY rows TO '{_quoted(waiting)}' (FORMAT PARQUET, COMPRESSION ZSTD)")
-                database.unregister("rows")
-                waiting.replace(path)
-                written.append(path)
+    for table, columns in TABLES.items():
+        for day, rows in sorted(_by_day(records.rows[table]).items()):
+            path = folder / table / f"{day}.parquet"
+            write_rows(path, columns, rows)
+            written.append(path)
     return written
-
-
-def read(folder: Path, table: str, days: str = "*") -> pd.DataFrame:
-    """A table as pandas has it, in one call: of all days, or of those that a pattern such as `2022-11-*` names. Raises
-    ValueError for a table that there is not, FileNotFoundError when nothing was exported."""
-    if table not in TABLES:
-        raise ValueError(f"there is no table {table!r}; there are {', '.join(TABLES)}")
-    if not list((folder / table).glob(f"{days}.parquet")):
-        raise FileNotFoundError(f"{folder / table} has no day {days}; make it with `aggregator export`")
-    with duckdb.connect() as database:
-        files = _quoted(folder / table / f"{days}.parquet")
-        return database.execute(f"SELECT * FROM read_parquet('{files}') ORDER BY ALL").df()
 
 
 def _take_local(records: Records, effects: Sequence[Effect]) -> None:
@@ -138,8 +131,40 @@ def _order_row(parent: ParentOrder) -> Row:
     return {name: row.get(name) for name in TABLES["orders"]}
 
 
+def _touched(engine: Engine, effects: Sequence[Effect]) -> Iterator[ParentOrder]:
+    for effect in effects:
+        if isinstance(effect, ParentChanged) and effect.order_id in engine.orders.parents:
+            yield engine.orders.parents[effect.order_id]
+
+
+def _plan_rows(
+    parent: ParentOrder, plans: Sequence[Mapping[str, Any]], event: OrderEvent, seen: Sequence[Seen]
+) -> Iterator[Row]:
+    """What exclusions cost is told of an order's first plan, which is made with the request."""
+    cost = None
+    if plans and isinstance(event, OrderRequested) and seen:
+        cost = format_decimal(exclusions_cost(parent, seen[0]), BPS_DECIMALS)
+    first = len(parent.plans) - len(plans)
+    for index, document in enumerate(plans, first):
+        own = {
+            "at_ns": event.received_ns,
+            "order_id": parent.order_id,
+            "plan_index": index,
+            "instrument": document["symbol"],
+            "exclusions_cost_bps": cost if index == 0 else None,
+            "market_bound_bps": str(seen[-1].policy.market_bound_bps) if seen else None,
+            "document": json.dumps(document),
+        }
+        row = {**document, **own}
+        yield {name: row.get(name) for name in TABLES["plans"]}
+
+
 def _child_row(document: Mapping[str, Any]) -> Row:
-    row = {**document["terms"], **{name: value for name, value in document.items() if name != "terms"}}
+    terms = document["terms"]
+    rate = terms["rate"] or {"value": None, "source": None}
+    own = {name: value for name, value in document.items() if name != "terms"}
+    value = None if rate["value"] is None else format_decimal(rate["value"], NET_DECIMALS)
+    row = {**terms, **own, "rate": value, "rate_source": rate["source"]}
     return {name: row.get(name) for name in TABLES["children"]}
 
 
@@ -152,28 +177,5 @@ def _by_day(rows: Sequence[Row]) -> dict[str, list[Row]]:
     days: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         at_ns = row.get("received_ns") or row.get("sent_ns") or row.get("at_ns") or 0
-        days[datetime.fromtimestamp(at_ns // 10**9, UTC).strftime("%Y-%m-%d")].append(row)
+        days[day_of(at_ns)].append(row)
     return days
-
-
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every column of one type on every day, also where a day has nothing in it."""
-    for name in frame.columns:
-        if name.endswith("_ns") or name in INTEGERS:
-            frame[name] = frame[name].astype("Int64")
-        elif name == "post_only":
-            frame[name] = frame[name].astype("boolean")
-        else:
-            frame[name] = frame[name].astype("string")
-    return frame
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
-
-
-def days_of(folder: Path) -> Iterator[tuple[str, str]]:
-    """What was exported: table and day."""
-    for table in TABLES:
-        for path in sorted((folder / table).glob("*.parquet")):
-            yield table, path.stem

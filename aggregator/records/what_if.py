@@ -45,6 +45,23 @@ def under(policy_of: Callable[[Instrument], RoutingPolicy]) -> Change:
     return lambda seen: seen._replace(policy=policy_of(seen.request.instrument))
 
 
+def with_everyone(seen: Seen) -> Seen:
+    """The same depth, as if no venue with a live book had been kept out, be it by a switch, its account or a back-off.
+    What the client himself left out stays out."""
+    policy = seen.policy
+    terms = {venue: terms.with_route(True) for venue, terms in policy.terms.items()}
+    return seen._replace(
+        venues=tuple(replace(depth, reason=None) if depth.levels.prices else depth for depth in seen.venues),
+        policy=replace(policy, terms=terms, other_terms=policy.other_terms.with_route(True)),
+    )
+
+
+def exclusions_cost(parent: ParentOrder, seen: Seen) -> int:
+    """How much less the plan for this order had cost with everyone in, in bps on BPS_DECIMALS; 0 when nobody was out
+    who would have been of use."""
+    return -Compared(parent, _planned(seen), _planned(with_everyone(seen))).difference_bps
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One order. `difference` is by how much the other plan costs more, in the request's quote on the scale of a plan's

@@ -1,8 +1,16 @@
-"""The process's clock."""
+"""The process's clock, and days by it."""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
+
+NS = 10**9
+
+
+def day_of(at_ns: int) -> str:
+    """The day of UTC, such as 2026-11-23."""
+    return datetime.fromtimestamp(at_ns // NS, UTC).strftime("%Y-%m-%d")
 
 
 class SystemClock:

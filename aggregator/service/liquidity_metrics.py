@@ -8,20 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from aggregator.books.depth import BPS_ONE, LEVELS_READ, REACHES_BPS, within
 from aggregator.books.ledger import Ledger
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.instrument import Instrument, Side
 from aggregator.domain.numbers import POWERS
 from aggregator.domain.order import ASSET_DECIMALS
 from aggregator.engine.engine import Engine
-
-REACHES_BPS = (10, 50, 100)
-"""Depth is told this far from the consolidated middle."""
-
-LEVELS_READ = 500
-"""Of each side of a book; what rests beyond is not counted."""
-
-BPS_ONE = 10_000
 
 Premiums = Callable[[], Mapping[str, float | None]]
 """By local listing, how far its middle is above the partners', in bps."""
@@ -86,13 +79,8 @@ class LiquidityCollector(Collector):
 def _within(book: VenueBook, side: Side, twice_middle: int) -> list[float]:
     """For each reach, the quantity that rests no further than it from the middle."""
     instrument: Instrument = book.listing.instrument
-    prices, quantities = book.side(side).top(LEVELS_READ)
-    away = [abs(2 * price - twice_middle) * BPS_ONE for price in prices]
-    return [
-        sum(quantity for far, quantity in zip(away, quantities, strict=True) if far <= reach * twice_middle)
-        / POWERS[instrument.quantity_decimals]
-        for reach in REACHES_BPS
-    ]
+    levels, one = book.side(side).top(LEVELS_READ), POWERS[instrument.quantity_decimals]
+    return [within(levels, side, twice_middle, reach) / one for reach in REACHES_BPS]
 
 
 def _gauge(name: str, text: str) -> GaugeMetricFamily:

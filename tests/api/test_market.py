@@ -1,6 +1,7 @@
 """The routes as programs use them: answers as documented, errors that name the remedy."""
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,9 +30,11 @@ from aggregator.domain.numbers import parse_rate
 from aggregator.domain.order_events import OrderEvent
 from aggregator.engine.engine import Engine
 from aggregator.engine.views import Views
+from aggregator.service.archive import Archive
 from aggregator.service.liquidity_metrics import LiquidityCollector
 from aggregator.service.metrics import MarketCollector, registry
 from aggregator.service.order_metrics import OrderCollector
+from aggregator.service.record_metrics import RecordCollector
 from aggregator.service.tally import Tally
 from tests.api.desk import CONNECTION
 
@@ -72,9 +75,9 @@ def service() -> tuple[Engine, Server]:
     keys = Keys((), lambda: NOW_NS)
     hub = Hub(engine, views, entries, lambda: NOW_NS)
     placing = OrderCollector(engine.orders, Tally(engine.orders), {}, JOURNAL, lambda: NOW_NS)
-    operations = Operations(
-        engine, registry(collector, placing, LiquidityCollector(engine), StreamCollector(hub), meters), lambda: 3
-    )
+    recording = RecordCollector(Archive(Path("records"), 1, lambda: NOW_NS), None)
+    metrics = registry(collector, placing, LiquidityCollector(engine), StreamCollector(hub), meters, recording)
+    operations = Operations(engine, metrics, lambda: 3)
     market = MarketRoutes(engine, views, entries, lambda: NOW_NS)
     quotes = QuoteRoutes(engine, entries, lambda: NOW_NS)
     orders = OrderRoutes(engine.orders, engine.market, entries, keys, ask, lambda: NOW_NS)

@@ -51,7 +51,7 @@ CLOCKS = {"now", "utcnow", "today"}
 NOT_MONEY = re.compile(r"#\s*not money:\s*\S")
 
 HEAVY = {"ccxt", "pandas"}
-MAY_LOAD_HEAVY = ("connectors.ccxt_bridge", "aggregator.records")
+MAY_LOAD_HEAVY = ("connectors.ccxt_bridge", "aggregator.records", "aggregator.service.parquet")
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,8 @@ log:
   level: debug
   format: json
 added: more/
+records: {folder: records/, depth_every: 2s, depth_levels: 10, tables_kept: 8760h, traffic: true, traffic_every: 10m,
+  traffic_kept: 24h}
 """
 
 LISTINGS = """\

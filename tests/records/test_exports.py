@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.domain.instrument import Instruments, Side
-from aggregator.records.exports import TABLES, days_of, read, replayed, write
+from aggregator.records.archive import days_of, read
+from aggregator.records.exports import TABLES, replayed, write
 from aggregator.service.journal import Journal
 from tests.engine.test_local_orders import KRW, Busan
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from random import Random
 
+from aggregator.books.depth import REACHES_BPS
 from aggregator.domain.book import Levels
 from aggregator.domain.events import BookLost, BookSnapshot, ListingsRead
 from aggregator.domain.instrument import Instrument, Listing
 from aggregator.engine.engine import Engine
-from aggregator.service.liquidity_metrics import REACHES_BPS, LiquidityCollector
+from aggregator.service.liquidity_metrics import LiquidityCollector
 from aggregator.service.metrics import registry
 
 BTC = Instrument.of("BTC", "USDT")
