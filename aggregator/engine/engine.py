@@ -158,6 +158,8 @@ class Engine:
         self._dirty.add(name)
         if not self.market.add(listing, at_ns) or book is None:
             return
+        if not _states_rules(before) and before.tradable == listing.tradable:
+            return  # its file leaves them to the market list, which was read for the first time
         what = told_changes(before, listing)
         yield RulesChanged(venue, name, book.rules_version, what, listing.tradable, at_ns)
         yield from self._health_effects(book, health, at_ns)
@@ -201,6 +203,10 @@ class Engine:
             return False
         self._resync_asked_ns[venue, instrument] = at_ns
         return True
+
+
+def _states_rules(listing: Listing) -> bool:
+    return any(getattr(listing, rule) for rule in SHOWN_RULES)
 
 
 def told_changes(before: Listing, now: Listing) -> str:

@@ -49,7 +49,7 @@ class Refreshed:
     instruments: frozenset[str]
 
 
-Watched = HealthChanged | VenueTurned | ParentChanged | LocalHappened | Trade | Refreshed
+Watched = HealthChanged | RulesChanged | VenueTurned | ParentChanged | LocalHappened | Trade | Refreshed
 """What watchers are told. The effects among them are durable by then."""
 
 Watch = Callable[[Watched], None]
@@ -101,6 +101,7 @@ class Dispatcher:
                 self._tell_refusal(effect)
             elif isinstance(effect, RulesChanged):
                 self._tell_rules(effect)
+                self.pass_on(effect)
             elif isinstance(effect, HealthChanged):
                 self._tell(effect)
                 self.pass_on(effect)

@@ -11,7 +11,7 @@ from aggregator.books.consolidated import ConsolidatedDepth
 from aggregator.books.depth import LEVELS_READ, REACHES_BPS, within
 from aggregator.books.venue_book import VenueBook
 from aggregator.domain.book import Levels
-from aggregator.domain.effects import HealthChanged, LocalHappened
+from aggregator.domain.effects import HealthChanged, LocalHappened, RulesChanged
 from aggregator.domain.events import Trade
 from aggregator.domain.instrument import Instrument, Side
 from aggregator.domain.local import LOCAL_VENUE, Traded
@@ -83,6 +83,8 @@ class Sampler:
             case HealthChanged():
                 row = (watched.at_ns, watched.instrument, watched.venue, watched.after.value, watched.reason)
                 self._put("health", watched.at_ns, lambda: [row])
+            case RulesChanged():
+                self._say("rules", f"{watched.venue} {watched.instrument}: {watched.what}")
             case Trade():
                 self._put("trades", watched.received_ns, self._trade_rows(watched))
             case LocalHappened(event=Traded() as trade):
@@ -138,9 +140,9 @@ class Sampler:
         time_ns = trade.venue_time_ns
         return lambda: [(*head, instrument.show_price(price), instrument.show_quantity(quantity), time_ns)]
 
-    def _say(self, event: str) -> None:
+    def _say(self, event: str, detail: str | None = None) -> None:
         now_ns = self._clock_ns()
-        self._put("runs", now_ns, lambda: [(now_ns, event, None)])
+        self._put("runs", now_ns, lambda: [(now_ns, event, detail)])
 
 
 def _health_row(book: VenueBook, now_ns: int) -> Row:

@@ -1,0 +1,1 @@
+"""Reports for people, from records: what the market offered, how orders fared, how far venues can be relied on."""
