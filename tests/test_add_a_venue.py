@@ -40,7 +40,8 @@ def run(command: str) -> int:
 def test_its_commands_are_those_that_this_test_runs() -> None:
     check = f"aggregator config check {FILE}"
     replay = "aggregator replay ../shared/captures/upbit-20210405.jsonl.gz"
-    steps = ["aggregator venue add upbit", check, check, "aggregator venue list", replay]
+    certify = f"aggregator venue check {FILE} --recording ../shared/captures/upbit-20210405.jsonl.gz"
+    steps = ["aggregator venue add upbit", check, check, "aggregator venue list", replay, certify]
     assert steps == COMMANDS
 
 
@@ -72,6 +73,15 @@ def test_the_recording_replays_to_its_golden_books(capsys: pytest.CaptureFixture
     shown = capsys.readouterr().out
     for golden in golden_symbols("upbit-20210405").values():
         assert golden["book_sha256"] in shown
+
+
+@needs_shared
+def test_it_ends_in_a_check_that_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    FILE.parent.mkdir(parents=True)
+    FILE.write_text(WRITTEN)
+    assert run(COMMANDS[5]) == 0
+    assert "upbit is certified" in " ".join(capsys.readouterr().out.split())
+    assert (FILE.parent / "certificates" / "upbit.md").is_file()
 
 
 def test_swapped_assets_are_found_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from aggregator.api.market import VenueEntry
+from aggregator.assembly.certificates import only_certified
 from aggregator.assembly.loading import Post, Tap, connector_of
 from aggregator.books.venue_book import Freshness
 from aggregator.config.files import Configuration
@@ -57,6 +58,7 @@ class Fleet:
         self._post = post
         self._clock_ns = clock_ns
         self._tap = tap
+        configuration = _certified(configuration)
         self._routing = configuration.settings.routing
         self.settings: dict[str, VenueSettings] = {}
         self.connectors: dict[str, Any] = {}
@@ -142,6 +144,7 @@ class Fleet:
 
         Raises ConfigurationRefused with everything as it was before, and JournalFailed when nothing can be recorded.
         """
+        configuration = _certified(configuration)
         wanted = {venue.venue: venue for venue in configuration.venues}
         changed = [venue for venue in wanted.values() if _differs(self.settings.get(venue.venue), venue)]
         gone = [venue for venue in self.settings if venue not in wanted and venue not in self._leaving]
@@ -273,6 +276,14 @@ def routing_policy(routing: Routing, terms: Mapping[str, VenueTerms]) -> Routing
 
 GONE = "no file"
 """What `VenueSwitched.filed` says of a venue that no file describes any more."""
+
+
+def _certified(configuration: Configuration) -> Configuration:
+    """With nobody routed to who has to be certified first; that is told."""
+    certified, objections = only_certified(configuration)
+    for venue, why in objections.items():
+        log.warning("%s is shown and not routed to: %s", venue, why, extra={"venue": venue})
+    return certified
 
 
 def _differs(before: VenueSettings | None, now: VenueSettings) -> bool:

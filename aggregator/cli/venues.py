@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,16 +13,20 @@ from urllib.parse import quote
 from rich.text import Text
 
 from aggregator import assembly
+from aggregator.assembly import certificates
+from aggregator.assembly.certifying import certify
 from aggregator.cli.console import FAULTS, GOOD, add_json, add_url, out, print_json, service
 from aggregator.cli.scaffold import DECLARATIVE, blanks_in, scaffold
 from aggregator.config.files import SUFFIXES
 from aggregator.config.venues import VenueSettings, read_venue_file
+from aggregator.domain.certificate import Check, Outcome
 from aggregator.domain.errors import ConfigurationRefused
 from aggregator.domain.switches import VenueState
-from aggregator.terminal.tables import table
+from aggregator.terminal.tables import BAD, NOTE, table
+from aggregator.terminal.tables import GOOD as GREEN
 
 FOLDER = Path("config") / "venues"
-COLUMNS = ("venue", "name", "connector", "numbering", "status", "listings", "display", "route")
+COLUMNS = ("venue", "name", "connector", "numbering", "status", "listings", "display", "route", "score", "checked")
 
 
 def add_commands(commands: Any) -> None:
@@ -38,6 +43,14 @@ def add_commands(commands: Any) -> None:
     )
     _add_folder(adding)
     adding.set_defaults(run=_add)
+    checking = venue_commands.add_parser("check", help="certify a venue: its file, books and orders")
+    checking.add_argument("file", type=Path, metavar="FILE", help="such as config/venues/gateio.yaml")
+    checking.add_argument(
+        "--recording", type=Path, action="append", default=[], metavar="CAPTURE", help="in place of its simulator"
+    )
+    checking.add_argument("--out", type=Path, metavar="DIR", help="of the card as JSON and Markdown (beside the file)")
+    add_json(checking)
+    checking.set_defaults(run=_check)
     switching = venue_commands.add_parser("switch", help="say how far a running service is to use a venue")
     switching.add_argument("name", metavar="NAME")
     for switch, what in (("display", "whether its books are shown"), ("route", "whether new orders may go there")):
@@ -47,6 +60,26 @@ def add_commands(commands: Any) -> None:
     add_url(switching)
     add_json(switching)
     switching.set_defaults(run=_switch)
+
+
+def _check(options: argparse.Namespace) -> int:
+    """What is certified is the file as it is now: change it, and it is to be checked again."""
+    told = (lambda check: None) if options.json else _tell_check
+    card = certify(options.file, options.recording, time.time_ns(), told)
+    written = certificates.keep(card, options.out or certificates.folder_of(options.file))
+    if options.json:
+        print_json(card.document())
+    else:
+        verdict = Text("certified", style=GREEN) if card.is_passed else Text("NOT certified", style=BAD)
+        told_of = f", {card.score}, against {card.against}: {written[1]}"
+        out.print(Text(f"{card.venue} is ").append(verdict).append(told_of))
+    return GOOD if card.is_passed else FAULTS
+
+
+def _tell_check(check: Check) -> None:
+    style = {Outcome.PASSED: GREEN, Outcome.FAILED: BAD}.get(check.outcome, NOTE)
+    line = Text(f"{check.outcome.value:13} ", style=style)
+    out.print(line.append(check.done, style="default").append(f": {check.seen}", style="dim"))
 
 
 def _switch(options: argparse.Namespace) -> int:
@@ -98,7 +131,16 @@ def _row(venue: VenueSettings) -> dict[str, Any]:
         "listings": len(venue.listings),
         "display": venue.display,
         "route": venue.route,
+        **_last_check(venue),
     }
+
+
+def _last_check(venue: VenueSettings) -> dict[str, Any]:
+    """Its score when it was checked last, when that was, and why it is not certified as it is now."""
+    card, objection = certificates.last(venue), certificates.objection(venue)
+    if card is None:
+        return {"score": None, "checked": None, "uncertified": objection}
+    return {"score": card.score, "checked": card.made, "uncertified": objection}
 
 
 def _shown(value: object) -> str:

@@ -100,6 +100,9 @@ class Routing(Section):
     """How much worse than the best price an order without a limit price may go."""
     search_limit: Count = 2_000
     """How long the best split is searched for, in nodes; past it the plan says how far it may be off."""
+    certified: Switch = False
+    """Whether only venues are routed to whose file `aggregator venue check` has passed as it is now. Looked at when the
+    service starts, and when a file changes."""
 
 
 class RateRule(Section):

@@ -36,7 +36,7 @@ TOP = 6  # the one floor whose rooms know one another
 
 OPEN_TO_CONNECTORS = {"domain", "books", "config"}
 OPEN_TO_THE_CLIENT = {"domain", "client"}
-SHARED_BY_VENUES = {"simulation"}  # the folders of connectors/ that are not a venue
+SHARED_BY_VENUES = {"simulation", "certification"}  # the folders of connectors/ that are not a venue
 
 PURE_ROOMS = {"domain", "books", "routing", "engine"}
 CARRIERS = {"connector", "link", "requests"}  # the files of connectors/ that do I/O, besides those of the simulation

@@ -75,9 +75,9 @@ risk:
     orders_per_second: 5
     collar_bps: 250
   desk: {collar_bps: 500}
-routing:
-  market_bound_bps: 50
-  search_limit: 3000
+routing: {certified: false,
+  market_bound_bps: 50,
+  search_limit: 3000}
 listings: listings.yaml
 rates:
   - {source: official, base: USD, quote: KRW, value: 1390.5, as_of: 2026-11-20, max_age: 96h}
