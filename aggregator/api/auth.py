@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
+from aggregator.api.admission import Admission
 from aggregator.api.problems import Code, Problem
 from aggregator.config.keys import ApiKey, Scope
 from aggregator.domain.numbers import format_decimal
@@ -45,11 +46,13 @@ _LINK = ("LINK", "/session", b"")
 
 
 class Caller(NamedTuple):
-    """Who sent a request that is proven to be theirs."""
+    """Who sent a request that is proven to be theirs. `order_notional` is the most that an order of theirs may come to,
+    by quote asset, on ASSET_DECIMALS; None is without a limit."""
 
     key: str
     account: str
     scopes: tuple[Scope, ...]
+    order_notional: Mapping[str, int] | None = None
 
 
 Answering = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
@@ -76,9 +79,19 @@ class Cookies(Protocol):
 
 class Keys:
     """All keys that there are. Without any, nobody comes in, and the answer says how to change that. With `cookies`
-    whoever has a session needs no signature."""
+    whoever has a session needs no signature. Each caller is held to the limits of the key, which need to know when
+    connections are a proxy's."""
 
-    def __init__(self, keys: Iterable[ApiKey], clock_ns: Callable[[], int], cookies: Cookies | None = None) -> None:
+    def __init__(
+        self,
+        keys: Iterable[ApiKey],
+        clock_ns: Callable[[], int],
+        cookies: Cookies | None = None,
+        *,
+        is_behind_proxy: bool = False,
+    ) -> None:
+        keys = tuple(keys)
+        self._admission = Admission(keys, clock_ns, is_behind_proxy=is_behind_proxy)
         self._keys = {key.key: key for key in keys}
         self._seen = {key: _Seen() for key in self._keys}
         self._followed: dict[str, int] = {}
@@ -102,7 +115,7 @@ class Keys:
     async def caller(self, request: web.Request) -> Caller:
         """Who sent this, by its signature or, when it has none, by its cookie. Raises Problem."""
         if self._cookies is not None and "X-API-Key" not in request.headers:
-            caller = self._cookies.caller(request)
+            caller = self._by_cookie(request)
             if caller is not None:
                 return caller
         return await self.signer(request)
@@ -111,7 +124,7 @@ class Keys:
         """None for who has neither signature nor session, and sees what all may see. Raises Problem."""
         if "X-API-Key" in request.headers:
             return await self.signer(request)
-        return None if self._cookies is None else self._cookies.caller(request)
+        return self._by_cookie(request)
 
     async def signer(self, request: web.Request) -> Caller:
         """Who signed this. Raises Problem."""
@@ -121,10 +134,14 @@ class Keys:
         if name is None or timestamp is None or told is None:
             detail = "sign the request: the headers X-API-Key, X-Timestamp-Ns and X-Signature belong to it"
             raise Problem(401, Code.KEY_REQUIRED, "key required", detail)
-        return self.prove(name, timestamp, told, request.method, request.raw_path, await request.read())
+        body = await request.read()
+        return self.prove(request, name, timestamp, told, request.method, request.raw_path, body)
 
-    def prove(self, name: str, timestamp: str, told: str, method: str, path: str, body: bytes) -> Caller:
-        """Whose signature `told` is over all this; from now on it is used. Raises Problem."""
+    def prove(
+        self, request: web.Request, name: str, timestamp: str, told: str, method: str, path: str, body: bytes
+    ) -> Caller:
+        """Whose signature `told` is over all this; from now on it is used. `request` brought it, or opened the stream
+        that did. Raises Problem."""
         self._refuse_without_keys()
         now_ns = self._clock_ns()
         sent_ns = _time(timestamp)
@@ -135,9 +152,10 @@ class Keys:
             detail = "there is no such key, or the signature is not its own over timestamp, method, path with query and"
             raise Problem(401, Code.SIGNATURE_REFUSED, "signature refused", f"{detail} body, each ended by a newline")
         self._seen[name].take(told, now_ns)
-        return Caller(key.key, key.account, key.scopes)
+        self._admission.admit(name, request)
+        return _caller(key)
 
-    def follow(self, link: str) -> Caller:
+    def follow(self, request: web.Request, link: str) -> Caller:
         """Whose one-time link this is; from now on it is used. Raises Problem."""
         self._refuse_without_keys()
         rest, _, told = link.rpartition(".")
@@ -154,7 +172,14 @@ class Keys:
             detail = "there is no such key, or the link is not its own; follow it as it was given"
             raise Problem(401, Code.SIGNATURE_REFUSED, "link refused", detail)
         self._use(link, made_ns, now_ns)
-        return Caller(key.key, key.account, key.scopes)
+        self._admission.admit(name, request)
+        return _caller(key)
+
+    def _by_cookie(self, request: web.Request) -> Caller | None:
+        caller = None if self._cookies is None else self._cookies.caller(request)
+        if caller is not None:
+            self._admission.admit(caller.key, request)
+        return caller
 
     def _use(self, link: str, made_ns: int, now_ns: int) -> None:
         self._followed = {other: at_ns for other, at_ns in self._followed.items() if now_ns - at_ns < LINK_NS}
@@ -208,6 +233,10 @@ class _Seen:
             detail = f"more than {SEEN_AT_MOST} requests of this key in {seconds} s; send more slowly"
             raise Problem(429, Code.TOO_MANY_REQUESTS, "too many requests", detail)
         self._now.add(told)
+
+
+def _caller(key: ApiKey) -> Caller:
+    return Caller(key.key, key.account, key.scopes, key.order_notional)
 
 
 def _time(text: str, name: str = "X-Timestamp-Ns") -> int:

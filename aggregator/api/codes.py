@@ -64,6 +64,12 @@ _OWN: Mapping[Code, Meaning] = {
         "Mend each of those that `detail` lists, a line each; nothing was changed.",
     ),
     Code.TOO_MANY_REQUESTS: Meaning((429,), "Too many requests of this key.", "Send more slowly."),
+    Code.ADDRESS_REFUSED: Meaning(
+        (403,), "The key may not be used from this address.", "Send from an address that the key's file names."
+    ),
+    Code.KEY_ORDER_NOTIONAL: Meaning(
+        (403,), "The order is worth more than an order of this key may be.", "Ask for less, or use another key."
+    ),
 }
 
 _OF_THE_ENGINE: Mapping[Code, tuple[str, str]] = {

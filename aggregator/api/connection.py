@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aggregator.api.headers import DEFAULTS, SERVER
 from aggregator.api.limits import Limits
 from aggregator.api.meters import UNKNOWN, Meters
-from aggregator.api.problems import PROBLEM_MEDIA, Code, Problem
+from aggregator.api.problems import PROBLEM_MEDIA, RETRY_AFTER_S, Code, Problem
 
 log = logging.getLogger("aggregator.api")
 
@@ -143,6 +143,6 @@ def _too_many(limits: Limits) -> bytes:
     body = problem.body()
     head = (
         f"HTTP/1.1 429 Too Many Requests\r\nContent-Type: {PROBLEM_MEDIA}\r\nContent-Length: {len(body)}\r\n"
-        "Retry-After: 1\r\nConnection: close\r\n\r\n"
+        f"Retry-After: {RETRY_AFTER_S}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body

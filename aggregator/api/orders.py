@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from aiohttp import web
 from aggregator.api.auth import Answering, Caller, Keys
 from aggregator.api.order_documents import fill_document, fills_of, id_of, parent_document
 from aggregator.api.order_requests import read_amendment, read_terms
-from aggregator.api.problems import Code, refused
+from aggregator.api.problems import Code, Problem, refused
 from aggregator.api.reading import answered, bad, instrument_named, parameters
 from aggregator.api.routes import (
     AMEND_ORDER,
@@ -28,7 +29,7 @@ from aggregator.api.routes import (
 from aggregator.api.schema import CancelAllQuery, FillsQuery, OrdersQuery
 from aggregator.domain.effects import Effect, RequestAnswered
 from aggregator.domain.errors import JournalFailed
-from aggregator.domain.order import Fill, ParentOrder
+from aggregator.domain.order import Fill, OrderTerms, ParentOrder
 from aggregator.domain.order_events import (
     CancelAllRequested,
     CancelRequested,
@@ -36,6 +37,7 @@ from aggregator.domain.order_events import (
     OrderRequested,
 )
 from aggregator.engine.market import Market
+from aggregator.routing.risk import allowed, excess
 
 CANCEL_PATIENCE_S = 5
 LOOK_EVERY_S = 0.02
@@ -96,6 +98,8 @@ class OrderRoutes:
     async def place(self, request: web.Request, caller: Caller) -> web.Response:
         """201 with the order; 200 when it had been placed before under the same id, with the same terms."""
         terms = read_terms(await request.read(), caller.account, self._market, self._venues)
+        if self._orders.find(caller.account, terms.client_order_id) is None:
+            self._refuse_over_key(terms, caller)
         event = OrderRequested(self._clock_ns(), terms)
         answer = await asked(self._ask, event)
         parent = self._orders.parents.get(answer.order_ids[0]) if answer.order_ids else None
@@ -122,6 +126,8 @@ class OrderRoutes:
         event = read_amendment(
             await request.read(), caller.account, parent.order_id, parent.terms.instrument, self._clock_ns()
         )
+        quantity, limit_price = event.quantity or parent.quantity, event.limit_price or parent.limit_price
+        self._refuse_over_key(replace(parent.terms, quantity=quantity, limit_price=limit_price), caller)
         await asked(self._ask, event)
         return answered(parent_document(parent))
 
@@ -148,6 +154,13 @@ class OrderRoutes:
         found = self._orders.fills(caller.account) if query.order is None else fills_of(self._own(query.order, caller))
         page, after = _page(query.limit, _behind(query.after, list(found)[::-1], id_of), id_of)
         return answered({"fills": [fill_document(fill) for fill in page], "next": after})
+
+    def _refuse_over_key(self, terms: OrderTerms, caller: Caller) -> None:
+        """Raises Problem."""
+        most = allowed(caller.order_notional, terms.instrument.quote)
+        detail = excess(terms, f"one order of key {caller.key}", most, self._market.middle(terms.instrument.name))
+        if detail:
+            raise Problem(403, Code.KEY_ORDER_NOTIONAL, "over a limit of the key", detail)
 
     async def _have_ended(self, parents: Sequence[ParentOrder]) -> None:
         for _ in range(int(self._cancel_patience_s / LOOK_EVERY_S)):

@@ -12,6 +12,9 @@ JSON = msgspec.json.Encoder()
 
 PROBLEM_MEDIA = "application/problem+json"
 
+RETRY_AFTER_S = "1"
+"""What is limited is limited by the second."""
+
 
 class Code(StrEnum):
     """Stable codes: programs may switch on them."""
@@ -37,6 +40,8 @@ class Code(StrEnum):
     SCOPE_REQUIRED = "scope_required"
     CROSS_SITE = "cross_site"
     TOO_MANY_REQUESTS = "too_many_requests"
+    ADDRESS_REFUSED = "address_refused"
+    KEY_ORDER_NOTIONAL = "key_order_notional"
 
     HALTED = "halted"
     RECONCILING = "reconciling"
@@ -104,6 +109,8 @@ class Problem(Exception):
     def response(self) -> web.Response:
         # RFC 9110, 15.5.2: what is unauthorized is told how to be authorized.
         headers = {"WWW-Authenticate": 'HMAC-SHA256 realm="aggregator"'} if self.status == 401 else {}
+        if self.status == 429:
+            headers["Retry-After"] = RETRY_AFTER_S
         return web.Response(
             status=self.status,
             headers={**headers, **self.headers},

@@ -44,6 +44,7 @@ IF_SIGNED = (
     Code.NO_KEYS,
     Code.CROSS_SITE,
     Code.TOO_MANY_REQUESTS,
+    Code.ADDRESS_REFUSED,
 )
 """What any request that needs a key may be answered with."""
 
@@ -210,7 +211,7 @@ PLACE_ORDER = Route(
     codes=(
         *RECORDED, Code.UNKNOWN_INSTRUMENT, Code.UNKNOWN_VENUE, Code.HALTED, Code.RECONCILING,
         Code.DUPLICATE_CLIENT_ORDER_ID, Code.BAD_TERMS, Code.CANNOT_REST, Code.FOK_NOT_COVERED, Code.RISK_RATE,
-        Code.RISK_ORDER_NOTIONAL, Code.RISK_OPEN_NOTIONAL, Code.RISK_COLLAR, *OF_LISTINGS,
+        Code.RISK_ORDER_NOTIONAL, Code.RISK_OPEN_NOTIONAL, Code.RISK_COLLAR, Code.KEY_ORDER_NOTIONAL, *OF_LISTINGS,
     ),
 )  # fmt: skip
 ORDERS = Route(
@@ -232,7 +233,7 @@ AMEND_ORDER = Route(
     codes=(
         *RECORDED, Code.UNKNOWN_ORDER, Code.NOT_OPEN, Code.NOT_AMENDABLE, Code.BAD_TERMS, Code.HALTED, Code.RECONCILING,
         Code.CANNOT_REST, Code.RISK_RATE, Code.RISK_ORDER_NOTIONAL, Code.RISK_OPEN_NOTIONAL, Code.RISK_COLLAR,
-        *OF_LISTINGS,
+        Code.KEY_ORDER_NOTIONAL, *OF_LISTINGS,
     ),
 )  # fmt: skip
 CANCEL_ORDER = Route(

@@ -159,7 +159,7 @@ class SessionRoutes:
 
     async def follow_link(self, request: web.Request) -> web.Response:
         self._sessions.refuse_other_origins(request)
-        return self._opened(self._keys.follow(decoded(await request.read(), LinkBody).link))
+        return self._opened(self._keys.follow(request, decoded(await request.read(), LinkBody).link))
 
     async def sign_out(self, request: web.Request) -> web.Response:
         self._sessions.caller(request)

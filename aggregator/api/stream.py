@@ -91,7 +91,7 @@ class Stream:
         try:
             await socket.prepare(request)
             _keep_short(request)
-            await self._serve(reader, socket)
+            await self._serve(reader, socket, request)
         finally:
             self.hub.part(reader, _word(reader, socket))
             # Closed only, it would wait for a reader that does not read to take in what is under way.
@@ -102,9 +102,9 @@ class Stream:
         """Let everyone go, before the server closes."""
         self.hub.drop_all(Drop.STOPPING)
 
-    async def _serve(self, reader: Reader, socket: web.WebSocketResponse) -> None:
+    async def _serve(self, reader: Reader, socket: web.WebSocketResponse, request: web.Request) -> None:
         pumping = asyncio.create_task(reader.pump())
-        listening = asyncio.create_task(self._listen(reader, socket))
+        listening = asyncio.create_task(self._listen(reader, socket, request))
         try:
             ends: set[asyncio.Future[Any]] = {pumping, listening, reader.dropped}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -124,7 +124,7 @@ class Stream:
             async with asyncio.timeout(self._close_patience_s):
                 await socket.close(code=why.code, message=why.told.encode(), drain=False)
 
-    async def _listen(self, reader: Reader, socket: web.WebSocketResponse) -> None:
+    async def _listen(self, reader: Reader, socket: web.WebSocketResponse, request: web.Request) -> None:
         """Take in what it asks until it leaves."""
         allowance = _Allowance(self._clock_ns)
         async for message in socket:
@@ -133,22 +133,22 @@ class Stream:
             if not allowance.take():
                 reader.drop(Drop.REQUESTS)
                 return
-            self._take(reader, message.data)
+            self._take(reader, message.data, request)
 
-    def _take(self, reader: Reader, text: str | bytes) -> None:
+    def _take(self, reader: Reader, text: str | bytes, request: web.Request) -> None:
         asked: Request | None = None
         try:
             asked = read_request(text)
-            self._carry_out(reader, asked)
+            self._carry_out(reader, asked, request)
         except Problem as problem:
             reader.answer(refused(problem, asked))
 
-    def _carry_out(self, reader: Reader, asked: Request) -> None:
+    def _carry_out(self, reader: Reader, asked: Request, request: web.Request) -> None:
         """Raises Problem."""
         if isinstance(asked, Ping):
             reader.answer(told("pong", as_of_ns=self._clock_ns()))
         elif isinstance(asked, Login):
-            self._log_in(reader, asked)
+            self._log_in(reader, asked, request)
         else:
             account = self._entitled(reader).account if asked.channel in OWN else ""
             topic = read_topic(asked, self._market, account)
@@ -158,11 +158,12 @@ class Stream:
                 was_read = self.hub.unsubscribe(reader, topic)
                 reader.answer(told("unsubscribed", was_subscribed=was_read, **topic.about()))
 
-    def _log_in(self, reader: Reader, asked: Login) -> None:
+    def _log_in(self, reader: Reader, asked: Login, request: web.Request) -> None:
         if reader.caller is not None:
             detail = f"this connection is {reader.caller.key}'s already; open another one for another key"
             raise Problem(400, Code.BAD_REQUEST, "logged in already", detail)
-        caller = self._keys.prove(asked.key, str(asked.timestamp_ns), asked.signature, "GET", STREAM.path, b"")
+        timestamp = str(asked.timestamp_ns)
+        caller = self._keys.prove(request, asked.key, timestamp, asked.signature, "GET", STREAM.path, b"")
         reader.caller = caller
         reader.answer(told("logged_in", key=caller.key, account=caller.account))
 

@@ -205,8 +205,9 @@ class Service:
         entries = self.fleet.entries
         if self._configuration.listings is not None:
             entries[LOCAL_VENUE] = VenueEntry(LOCAL_VENUE, "Busan", "local", "active", True, True, "", dict)
-        sessions = Sessions(self.clock_ns, is_secure=self._configuration.settings.listen.behind_proxy)
-        keys = Keys(self._configuration.keys, self.clock_ns, sessions)
+        listen = self._configuration.settings.listen
+        sessions = Sessions(self.clock_ns, is_secure=listen.behind_proxy)
+        keys = Keys(self._configuration.keys, self.clock_ns, sessions, is_behind_proxy=listen.behind_proxy)
         orders, ask = self.engine.orders, self.runner.ask
         collector = MarketCollector(
             self.engine, self.fleet.states, lambda: self.runner.waiting, self.clock_ns, lambda: len(self.fleet.refused)
@@ -237,7 +238,7 @@ class Service:
             SessionRoutes(keys, sessions),
             Dashboard(),
             Operations(self.engine, metrics, lambda: self.runner.waiting, self._no_orders),
-            limits=limits_behind_proxy() if self._configuration.settings.listen.behind_proxy else Limits(),
+            limits=limits_behind_proxy() if listen.behind_proxy else Limits(),
             meters=meters,
         )
         server.app.on_shutdown.append(stream.shut_down)

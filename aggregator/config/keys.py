@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
-from aggregator.config.document import Document, Fault, Position
-from aggregator.config.scalars import Account, KeyName, Secret
+from aggregator.config.document import Document, Fault, Position, shown
+from aggregator.config.scalars import Account, Asset, KeyName, Money, Rate, Secret, from_text
 from aggregator.config.schema import Reading, Root, Section, read_text, unreadable
 
 Scope: TypeAlias = Literal["read", "trade", "admin", "oversight"]
 
 OTHERS = 0o077
 """The bits of a file's mode that let anybody but its owner in."""
+
+
+def read_network(text: str) -> IPv4Network | IPv6Network:
+    """An address is a network of its own. Raises ValueError."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        right = "an address such as 203.0.113.7, or a network such as 203.0.113.0/24 with no bits set past its length"
+        raise ValueError(f"{shown(text)} is not {right}") from None
+
+
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    from_text(read_network, "an address or a network"),
+    WithJsonSchema({"type": "string", "examples": ["203.0.113.7", "2001:db8::/32"]}),
+]
 
 
 class ApiKey(Section):
@@ -29,6 +46,15 @@ class ApiKey(Section):
     """The account whose orders it places and sees."""
     scopes: tuple[Scope, ...] = Field(min_length=1, examples=[["read", "trade"]])
     """What it may do: `read`, `trade`, `admin` (the kill switch, balances of the house), `oversight`."""
+    requests_per_second: Rate | None = None
+    """The most requests that are taken from it in a second, 1 to 1000, whether they are signed or come by its page's
+    session. Left out: no such limit."""
+    order_notional: dict[Asset, Money] | None = Field(default=None, json_schema_extra={"additionalProperties": False})
+    """The most that one parent order of this key may come to, by quote asset; where assets are named, the others have
+    none. It holds beside the limits of its account. Left out: no such limit."""
+    addresses: tuple[Network, ...] | None = Field(default=None, min_length=1, examples=[["203.0.113.0/24"]])
+    """Where its requests come from. Behind a proxy that is the last address in `X-Forwarded-For`, which the proxy has
+    to append. Left out: from anywhere."""
 
 
 class KeyFile(Root):

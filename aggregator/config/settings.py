@@ -50,7 +50,8 @@ class Listen(Section):
     """The TCP port; 0 takes any that is free."""
     behind_proxy: Switch = False
     """Whether a proxy that speaks TLS stands before this address. With keys, none but this machine's own addresses are
-    listened on without one."""
+    listened on without one. Only the proxy may reach it then, and appends each client's address to `X-Forwarded-For`
+    where keys have `addresses`."""
 
 
 class InstrumentScale(Section):

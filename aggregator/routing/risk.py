@@ -52,6 +52,21 @@ def allowed(limits: Mapping[str, int] | None, asset: str) -> int | None:
     return None if limits is None else limits.get(asset, 0)
 
 
+def excess(terms: OrderTerms, what: str, most: int | None, mid: int | None, already: int = 0) -> str:
+    """Why an order with what is `already` there comes to more than `what` may, empty when it does not; money is in the
+    quote asset, on ASSET_DECIMALS."""
+    if most is None:
+        return ""
+    worth = money_of(terms, terms.quantity, mid)
+    if worth is None:
+        return "no live book to value the order by; give a limit price"
+    if already + worth <= most:
+        return ""
+    asset = terms.instrument.quote
+    shown, bound = (format_decimal(money, ASSET_DECIMALS) for money in (already + worth, most))
+    return f"{shown} {asset}; {what} may come to {bound} {asset}"
+
+
 def _too_much(terms: OrderTerms, limits: RiskLimits, mid: int | None, open_money: int) -> Refusal | None:
     asset = terms.instrument.quote
     bounds = (
@@ -59,14 +74,9 @@ def _too_much(terms: OrderTerms, limits: RiskLimits, mid: int | None, open_money
         ("risk_open_notional", "all open orders together", allowed(limits.open_notional, asset), open_money),
     )
     for code, what, most, already in bounds:
-        if most is None:
-            continue
-        worth = money_of(terms, terms.quantity, mid)
-        if worth is None:
-            return Refusal(code, "no live book to value the order by; give a limit price")
-        if already + worth > most:
-            shown = format_decimal(already + worth, ASSET_DECIMALS)
-            return Refusal(code, f"{shown} {asset}; {what} may come to {format_decimal(most, ASSET_DECIMALS)} {asset}")
+        detail = excess(terms, what, most, mid, already)
+        if detail:
+            return Refusal(code, detail)
     return None
 
 

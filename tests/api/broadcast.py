@@ -59,6 +59,8 @@ class Broadcast:
         keys: Iterable[ApiKey] = KEYS,
         heartbeat_s: float = HEARTBEAT_S,
         venues: tuple[str, ...] = ("binance", "huobi"),
+        *,
+        is_behind_proxy: bool = False,
     ) -> None:
         self.now_ns = START_NS
         self.engine = engine or Engine()
@@ -68,7 +70,7 @@ class Broadcast:
             for venue in venues
         }
         self.hub = Hub(self.engine, self.views, self.entries, self.clock_ns)
-        guard = Keys(keys, self.clock_ns)
+        guard = Keys(keys, self.clock_ns, is_behind_proxy=is_behind_proxy)
         self.stream = Stream(self.hub, self.engine.market, guard, self.clock_ns, heartbeat_s, CLOSE_PATIENCE_S)
         self.server = Server(MarketRoutes(self.engine, self.views, self.entries, self.clock_ns), self.stream)
         self.server.app.on_shutdown.append(self.stream.shut_down)

@@ -135,6 +135,7 @@ class Desk:
         *,
         is_reconciled: bool = True,
         real_clock_ns: Callable[[], int] | None = None,
+        is_behind_proxy: bool = False,
         **server: Any,
     ) -> None:
         self.now_ns = START_NS
@@ -152,7 +153,7 @@ class Desk:
             self._apply(OpenOrdersRead(venue, self.clock_ns(), ()))
         self.sent.clear()
         self.judged_ns = real_clock_ns or (lambda: self.now_ns)
-        guard = Keys(keys, self.judged_ns)
+        guard = Keys(keys, self.judged_ns, is_behind_proxy=is_behind_proxy)
         orders, market = self.engine.orders, self.engine.market
         no_rates = Rates((), lambda venue, name: "no book")
         shown = MarketRoutes(self.engine, Views(self.engine), venue_entries(VENUES), self.clock_ns)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import CookieJar, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from aggregator.api import auth, sessions
 from aggregator.api.auth import LINK_NS, Keys, one_time_link, signature
@@ -360,7 +360,8 @@ async def test_links_that_were_followed_are_remembered_within_a_bound(monkeypatc
 async def test_a_key_whose_name_has_dots_has_links_too():
     desk, dotted = Desk(), TRADER.model_copy(update={"key": "a.b:c"})
     guard = Keys([dotted], lambda: desk.now_ns)
-    assert guard.follow(one_time_link("a.b:c", dotted.secret, desk.now_ns)).key == "a.b:c"
+    request = make_mocked_request("POST", "/session/link")
+    assert guard.follow(request, one_time_link("a.b:c", dotted.secret, desk.now_ns)).key == "a.b:c"
 
 
 async def test_a_websocket_of_another_site_does_not_get_our_session():

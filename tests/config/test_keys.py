@@ -1,5 +1,6 @@
 """The file of keys: read by nobody but its owner, and never repeated in what is said about it."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from aggregator.config.files import check_file, load_configuration
 from aggregator.config.keys import read_key_file
 from aggregator.domain.errors import ConfigurationRefused
+from aggregator.domain.numbers import parse_decimal
+from aggregator.domain.order import ASSET_DECIMALS
 from tests.config.texts import KEY_FILE, spoiled
 
 SECRET = "the-desk-1-secret-is-not-known-to-others"
@@ -24,8 +27,17 @@ def test_keys_belong_to_accounts_and_have_scopes(tmp_path):
     assert [(key.key, key.account, key.scopes) for key in keys] == [
         ("desk-1", "desk", ("read", "trade")),
         ("risk", "house", ("read", "admin")),
+        ("tight", "fund", ("trade",)),
     ]
     assert keys[0].secret == SECRET
+    assert (keys[0].requests_per_second, keys[0].order_notional, keys[0].addresses) == (None, None, None)
+
+
+def test_a_key_may_be_limited_by_itself(tmp_path):
+    tight = read_key_file(written(tmp_path, KEY_FILE)).sound().api_keys[2]
+    assert tight.requests_per_second == 5
+    assert tight.order_notional == {"USDT": parse_decimal("1000.5", ASSET_DECIMALS)}
+    assert tight.addresses == (ip_network("203.0.113.7/32"), ip_network("2001:db8::/32"))
 
 
 def test_a_secret_is_in_no_representation(tmp_path):
@@ -55,6 +67,14 @@ def test_a_file_that_others_may_open_is_refused(tmp_path, mode):
         (("[read, trade]", "[read, write]"), "5:20: api_keys.0.scopes.1: 'write' is none of: read, trade, admin"),
         (("[read, trade]", "[]"), "5:13: api_keys.0.scopes: an empty list; name at least one"),
         (("[read, trade]", "[oversight, trade]"), "5:13: api_keys.0.scopes: oversight and trade in one key"),
+        (
+            ("[203.0.113.7,", "[203.0.113.7/24,"),
+            "13:17: api_keys.2.addresses.0: '203.0.113.7/24' is not an address such",
+        ),
+        (("[203.0.113.7,", "[desk.example,"), "13:17: api_keys.2.addresses.0: 'desk.example' is not an address such"),
+        (('[203.0.113.7, "2001:db8::/32"]', "[]"), "13:16: api_keys.2.addresses: an empty list; name at least one"),
+        (("requests_per_second: 5", "requests_per_second: 0"), "11:26: api_keys.2.requests_per_second: "),
+        (("USDT: 1000.5", "USDT: -1"), "12:28: api_keys.2.order_notional.USDT: "),
         (("scopes: [read, trade]", "scope: [read]"), "5:5: api_keys.0.scope: unknown key; did you mean scopes?"),
     ],
 )

@@ -133,6 +133,13 @@ api_keys:
     account: desk
     scopes: [read, trade]
   - {key: risk, secret: the-risk-secret-is-not-known-to-others, account: house, scopes: [read, admin]}
+  - key: tight
+    secret: the-tight-secret-is-not-known-to-others
+    account: fund
+    scopes: [trade]
+    requests_per_second: 5
+    order_notional: {USDT: 1000.5}
+    addresses: [203.0.113.7, "2001:db8::/32"]
 """
 
 
