@@ -29,7 +29,7 @@ API_KEY, API_SECRET = "desk", "a-secret-of-the-tests-and-of-nobody-else"
 
 PROCESS_FILE = """\
 venues: [venues/]
-listen: {host: 127.0.0.1, port: 0}
+listen: {host: 127.0.0.1, port: 0, anonymous: [read]}
 journal: journal.db
 keys: keys.yaml
 log: {level: info, format: json}

@@ -89,7 +89,7 @@ def test_a_service_that_is_not_there_is_said_to_be_so(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize("command", ["run", "capture"])
 def test_a_defunct_venue_is_not_started(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     config = tmp_path / "aggregator.yaml"
-    config.write_text(f"venues: [{ROOT}/config/venues/ftx.yaml]\nlisten: {{port: 0}}\n")
+    config.write_text(f"venues: [{ROOT}/config/venues/ftx.yaml]\nlisten: {{port: 0, anonymous: [read]}}\n")
     extra = ["--out", str(tmp_path / "x.gz"), "--seconds", "1"] if command == "capture" else []
     assert main([command, "--config", str(config), *extra]) == 3
     assert "FTX is defunct since 2022-11-11" in capsys.readouterr().err

@@ -19,7 +19,8 @@ from aggregator.api.auth import Keys, signature
 from aggregator.api.house import HouseRoutes
 from aggregator.api.market import MarketRoutes
 from aggregator.api.orders import OrderRoutes
-from aggregator.api.quotes import QuoteRoutes
+from aggregator.api.quotes import QuoteRoutes, Quotes
+from aggregator.api.routes import WATCH
 from aggregator.api.server import Server
 from aggregator.api.stream import Stream
 from aggregator.api.stream_reader import Drop
@@ -54,10 +55,10 @@ class Service:
     async def begin(self) -> None:
         desk = self.desk
         broadcast = self.broadcast = Broadcast(desk.engine)
-        market, clock_ns, keys = desk.engine.market, desk.clock_ns, Keys(KEYS, time.time_ns)
+        market, clock_ns, keys = desk.engine.market, desk.clock_ns, Keys(KEYS, time.time_ns, anonymous=WATCH)
         self._server = Server(
-            MarketRoutes(desk.engine, broadcast.views, broadcast.entries, clock_ns),
-            QuoteRoutes(desk.engine, ENTRIES, clock_ns),
+            MarketRoutes(desk.engine, broadcast.views, broadcast.entries, clock_ns, keys),
+            QuoteRoutes(Quotes(desk.engine, ENTRIES, clock_ns), keys),
             OrderRoutes(desk.engine.orders, market, ENTRIES, keys, desk.ask, clock_ns, 0.1),
             HouseRoutes(desk.engine.orders, keys, desk.ask, clock_ns),
             Stream(broadcast.hub, market, keys, clock_ns),

@@ -34,7 +34,7 @@ KEY = ApiKey(
 PROCESS = """\
 venues: venues/
 added: added/
-listen: {port: 0}
+listen: {port: 0, anonymous: [read]}
 journal: journal.db
 """
 

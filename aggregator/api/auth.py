@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from aiohttp import web
@@ -79,8 +79,8 @@ class Cookies(Protocol):
 
 class Keys:
     """All keys that there are. Without any, nobody comes in, and the answer says how to change that. With `cookies`
-    whoever has a session needs no signature. Each caller is held to the limits of the key, which need to know when
-    connections are a proxy's."""
+    whoever has a session needs no signature. `anonymous` are the scopes that whoever has neither has as well. Each
+    caller is held to the limits of the key, which need to know when connections are a proxy's."""
 
     def __init__(
         self,
@@ -88,8 +88,10 @@ class Keys:
         clock_ns: Callable[[], int],
         cookies: Cookies | None = None,
         *,
+        anonymous: Collection[Scope] = (),
         is_behind_proxy: bool = False,
     ) -> None:
+        self._anonymous = frozenset(anonymous)
         keys = tuple(keys)
         self._admission = Admission(keys, clock_ns, is_behind_proxy=is_behind_proxy)
         self._keys = {key.key: key for key in keys}
@@ -104,13 +106,14 @@ class Keys:
 
         async def answer_the_entitled(request: web.Request) -> web.StreamResponse:
             caller = await self.caller(request)
-            if not set(scopes) & set(caller.scopes):
-                held = ", ".join(caller.scopes)
-                detail = f"this needs a key with scope {' or '.join(scopes)}; {caller.key} has {held}"
-                raise Problem(403, Code.SCOPE_REQUIRED, "not allowed", detail)
+            refuse_without(scopes, caller)
             return await answer(request, caller)
 
         return answer_the_entitled
+
+    def are_needed(self, scopes: Iterable[Scope]) -> bool:
+        """Whether nobody comes in without a key where one of these scopes is asked for."""
+        return self._anonymous.isdisjoint(scopes)
 
     async def caller(self, request: web.Request) -> Caller:
         """Who sent this, by its signature or, when it has none, by its cookie. Raises Problem."""
@@ -194,7 +197,8 @@ class Keys:
     def _refuse_without_keys(self) -> None:
         if not self._keys:
             detail = "this service has no keys, so nobody may ask for this; name a file of them under `keys` in its"
-            raise Problem(403, Code.NO_KEYS, "no keys", f"{detail} configuration, or run the demo, which makes one")
+            others = "configuration, open market data to all with `listen.anonymous: [read]`, or run the demo"
+            raise Problem(403, Code.NO_KEYS, "no keys", f"{detail} {others}")
 
     def _refuse_from_before(self, made_ns: int, subject: str) -> None:
         # What was seen before the start is forgotten, so all that was signed before it counts as seen.
@@ -233,6 +237,14 @@ class _Seen:
             detail = f"more than {SEEN_AT_MOST} requests of this key in {seconds} s; send more slowly"
             raise Problem(429, Code.TOO_MANY_REQUESTS, "too many requests", detail)
         self._now.add(told)
+
+
+def refuse_without(scopes: Iterable[Scope], caller: Caller) -> None:
+    """Raises Problem for a caller who has none of these scopes."""
+    if set(scopes).isdisjoint(caller.scopes):
+        held = ", ".join(caller.scopes)
+        detail = f"this needs a key with scope {' or '.join(scopes)}; {caller.key} has {held}"
+        raise Problem(403, Code.SCOPE_REQUIRED, "not allowed", detail)
 
 
 def _caller(key: ApiKey) -> Caller:

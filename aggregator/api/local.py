@@ -20,7 +20,7 @@ from aggregator.api.routes import (
     LOCAL_TRADES,
     Endpoint,
     guarded,
-    opened,
+    watched,
 )
 from aggregator.api.schema import BookStateBody, LedgerBody, TradesQuery
 from aggregator.books.consolidated import MergedSide, View
@@ -92,8 +92,8 @@ class LocalRoutes:
             guarded(self._keys, LEDGER, self.ledger),
             guarded(self._keys, LEDGER_ENTRY, self.enter),
             guarded(self._keys, LOCAL_STATE, self.turn),
-            opened(LOCAL_TRADES, self.trades),
-            opened(CONVERTED, self.converted),
+            watched(self._keys, LOCAL_TRADES, self.trades),
+            watched(self._keys, CONVERTED, self.converted),
         ]
 
     async def ledger(self, _: web.Request, caller: Caller) -> web.Response:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from aggregator.api.auth import Keys
 from aggregator.api.problems import JSON, Code, Problem
 from aggregator.api.reading import answered, answered_bytes, bad, parameters, unknown_instrument
-from aggregator.api.routes import BOOK, INSTRUMENTS, VENUE, VENUES, Endpoint, opened
+from aggregator.api.routes import BOOK, INSTRUMENTS, VENUE, VENUES, Endpoint, watched
 from aggregator.api.schema import BookQuery
 from aggregator.books.consolidated import ConsolidatedDepth
 from aggregator.books.venue_book import VenueBook
@@ -60,21 +61,23 @@ class MarketRoutes:
         views: Views,
         venues: Mapping[str, VenueEntry],
         clock_ns: Callable[[], int],
+        keys: Keys,
         refused: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._engine = engine
         self._views = views
         self._venues = venues
         self._clock_ns = clock_ns
+        self._keys = keys
         self._refused = refused
         self._encoded: dict[tuple[str, BookQuery], EncodedBook] = {}
 
     def routes(self) -> list[Endpoint]:
         return [
-            opened(INSTRUMENTS, self.instruments),
-            opened(VENUES, self.venues),
-            opened(VENUE, self.venue),
-            opened(BOOK, self.book),
+            watched(self._keys, INSTRUMENTS, self.instruments),
+            watched(self._keys, VENUES, self.venues),
+            watched(self._keys, VENUE, self.venue),
+            watched(self._keys, BOOK, self.book),
         ]
 
     async def instruments(self, _: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ import msgspec
 from aggregator.api import schema
 from aggregator.api.codes import MEANINGS
 from aggregator.api.problems import PROBLEM_MEDIA, Code
-from aggregator.api.routes import JSON_MEDIA, Answer, Route
+from aggregator.api.routes import JSON_MEDIA, WATCH, Answer, Route
 from aggregator.api.schema import ProblemDocument
 
 Document = dict[str, Any]
@@ -77,8 +77,15 @@ def _operation(route: Route) -> Document:
     if route.needs_key:
         scopes = list(route.scopes)
         told["security"] = [dict.fromkeys(SIGNATURE, scopes)]
-        told["description"] = f"For keys with scope {' or '.join(scopes)}." if scopes else "For every key."
+        told["description"] = _whom(route)
     return told
+
+
+def _whom(route: Route) -> str:
+    if not route.scopes:
+        return "For every key."
+    others = "; for everyone where the service lets anyone see the market" if route.scopes == WATCH else ""
+    return f"For keys with scope {' or '.join(route.scopes)}{others}."
 
 
 def _places(route: Route) -> Iterable[Document]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
+from aggregator.api.auth import Keys
 from aggregator.api.reading import answered, bad, decoded, instrument_named, positive, venues_named
-from aggregator.api.routes import QUOTE, Endpoint, opened
+from aggregator.api.routes import QUOTE, Endpoint, watched
 from aggregator.api.schema import QuoteBody
 from aggregator.domain.plan import Rate, RouteRequest, VenueDepth
 from aggregator.engine.engine import Engine
@@ -17,6 +18,20 @@ from aggregator.routing.planner import plan
 
 
 class QuoteRoutes:
+    """Who may see the market may ask what would become of an order in it."""
+
+    def __init__(self, quotes: Quotes, keys: Keys) -> None:
+        self._quotes = quotes
+        self._keys = keys
+
+    def routes(self) -> list[Endpoint]:
+        return [watched(self._keys, QUOTE, self.quote)]
+
+    async def quote(self, request: web.Request) -> web.Response:
+        return answered(self._quotes.answer(await request.read()))
+
+
+class Quotes:
     """Plans as the engine would plan an order of this moment: over the live books, and with the accounts' balances,
     fees and troubles where there are accounts. `rates` are those between quote currencies whose books may be pooled,
     none by default; of those books the balances are not looked at.
@@ -33,12 +48,6 @@ class QuoteRoutes:
         self._venues = venues
         self._clock_ns = clock_ns
         self._rates = rates
-
-    def routes(self) -> list[Endpoint]:
-        return [opened(QUOTE, self.quote)]
-
-    async def quote(self, request: web.Request) -> web.Response:
-        return answered(self.answer(await request.read()))
 
     def answer(self, body: bytes) -> dict[str, Any]:
         """The plan for a request body, as its document. Raises Problem."""

@@ -62,6 +62,8 @@ OF_LISTINGS = (
 
 ALL_SCOPES: tuple[Scope, ...] = get_args(Scope)
 SEE: tuple[Scope, ...] = ("read", "trade")
+WATCH: tuple[Scope, ...] = ("read",)
+"""For market data. `listen.anonymous` may give it to everyone."""
 
 
 class Answer(NamedTuple):
@@ -138,6 +140,17 @@ def guarded(keys: Keys, route: Route, answer: Answering) -> Endpoint:
     return Endpoint(route, keys.guarded(answer_the_well_asked, *route.scopes))
 
 
+def watched(keys: Keys, route: Route, answer: Open) -> Endpoint:
+    """The route for who may see the market: callers with one of its scopes, or everyone where `keys` say so."""
+    if not keys.are_needed(route.scopes):
+        return opened(route, answer)
+
+    async def answer_the_entitled(request: web.Request, _: Caller) -> web.StreamResponse:
+        return await answer(request)
+
+    return guarded(keys, route, answer_the_entitled)
+
+
 def _query_names(route: Route) -> tuple[str, ...]:
     return route.query.__struct_fields__ if route.query else ()
 
@@ -167,15 +180,15 @@ _ORDER = {"id": schema.OrderName}
 
 INSTRUMENTS = Route(
     "instruments", "GET", "/v1/instruments", _MARKET, "What is listed where, with its rules and fees",
-    _ok("All instruments.", schema.Instruments),
+    _ok("All instruments.", schema.Instruments), scopes=WATCH,
 )  # fmt: skip
 VENUES = Route(
     "venues", "GET", "/v1/venues", _MARKET, "Every venue, with the health of its books and connections",
-    _ok("All venues.", schema.Venues),
+    _ok("All venues.", schema.Venues), scopes=WATCH,
 )  # fmt: skip
 VENUE = Route(
     "venue", "GET", "/v1/venues/{venue}", _MARKET, "One venue, with the health of its books and connections",
-    _ok("The venue.", schema.Venue), places={"venue": str}, codes=(Code.UNKNOWN_VENUE,),
+    _ok("The venue.", schema.Venue), scopes=WATCH, places={"venue": str}, codes=(Code.UNKNOWN_VENUE,),
 )  # fmt: skip
 VENUE_SWITCH = Route(
     "venue_switch", "PATCH", "/v1/venues/{venue}", _HOUSE, "Show a venue or not, route to it or not, drain it, end it",
@@ -189,12 +202,13 @@ VENUE_ADD = Route(
 )  # fmt: skip
 BOOK = Route(
     "book", "GET", "/v1/books/{symbol}", _MARKET, "The consolidated book; each level with its venues",
-    _ok("The book of this moment.", schema.Book), places={"symbol": schema.Symbol}, query=schema.BookQuery,
-    codes=(Code.UNKNOWN_INSTRUMENT,),
+    _ok("The book of this moment.", schema.Book), scopes=WATCH, places={"symbol": schema.Symbol},
+    query=schema.BookQuery, codes=(Code.UNKNOWN_INSTRUMENT,),
 )  # fmt: skip
 QUOTE = Route(
     "quote", "POST", "/v1/quotes", _MARKET, "How a request would be routed now; nothing is sent",
-    _ok("The plan.", schema.Quote), body=schema.QuoteBody, codes=(Code.UNKNOWN_INSTRUMENT, Code.UNKNOWN_VENUE),
+    _ok("The plan.", schema.Quote), scopes=WATCH, body=schema.QuoteBody,
+    codes=(Code.UNKNOWN_INSTRUMENT, Code.UNKNOWN_VENUE),
 )  # fmt: skip
 STREAM = Route(
     "stream", "GET", "/v1/stream", _MARKET, "Books, venues, trades, orders and fills as they change, over a WebSocket",
@@ -277,7 +291,7 @@ LEDGER_ENTRY = Route(
 )  # fmt: skip
 LOCAL_TRADES = Route(
     "local_trades", "GET", "/v1/trades", _LOCAL, "Trades in Busan's own books, newest first",
-    _ok("The last ones.", schema.LocalTrades), query=schema.TradesQuery, codes=(Code.UNKNOWN_INSTRUMENT,),
+    _ok("The last ones.", schema.LocalTrades), scopes=WATCH, query=schema.TradesQuery, codes=(Code.UNKNOWN_INSTRUMENT,),
 )  # fmt: skip
 LOCAL_STATE = Route(
     "local_state", "POST", "/v1/books/{symbol}/state", _LOCAL, "Open, halt or close one of Busan's own books",
@@ -286,7 +300,7 @@ LOCAL_STATE = Route(
 )  # fmt: skip
 CONVERTED = Route(
     "converted", "GET", "/v1/books/{symbol}/converted", _LOCAL, "Partners' depth turned into a listing's own quote",
-    _ok("With the rates and the premium.", schema.ConvertedBook), places={"symbol": schema.Symbol},
+    _ok("With the rates and the premium.", schema.ConvertedBook), scopes=WATCH, places={"symbol": schema.Symbol},
     codes=(Code.UNKNOWN_INSTRUMENT,),
 )  # fmt: skip
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from aggregator.api.auth import Caller, Keys
-from aggregator.api.channels import Clock
+from aggregator.api.auth import Keys, refuse_without
+from aggregator.api.channels import Clock, Name
 from aggregator.api.problems import Code, Problem
-from aggregator.api.routes import STREAM, Endpoint, opened
+from aggregator.api.routes import SEE, STREAM, WATCH, Endpoint, opened
 from aggregator.api.stream_hub import Hub
 from aggregator.api.stream_reader import Drop, Reader
 from aggregator.api.stream_requests import (
@@ -49,8 +49,8 @@ SECOND = 1_000_000_000
 
 
 class Stream:
-    """Books, venues and trades are open to all; orders and fills are for who signs the upgrade, has a session, or logs
-    in. `heartbeat_s` and `close_patience_s` are as above but in tests."""
+    """Everything is for who signs the upgrade, has a session, or logs in; books, venues and trades may be open to all.
+    `heartbeat_s` and `close_patience_s` are as above but in tests."""
 
     def __init__(
         self,
@@ -150,8 +150,7 @@ class Stream:
         elif isinstance(asked, Login):
             self._log_in(reader, asked, request)
         else:
-            account = self._entitled(reader).account if asked.channel in OWN else ""
-            topic = read_topic(asked, self._market, account)
+            topic = read_topic(asked, self._market, self._account(reader, asked.channel))
             if isinstance(asked, Subscribe):
                 self.hub.subscribe(reader, topic)
             elif isinstance(asked, Unsubscribe):
@@ -167,15 +166,19 @@ class Stream:
         reader.caller = caller
         reader.answer(told("logged_in", key=caller.key, account=caller.account))
 
-    def _entitled(self, reader: Reader) -> Caller:
+    def _account(self, reader: Reader, channel: Name) -> str:
+        """Whose orders and fills the reader gets; empty for what is nobody's own. Raises Problem for what it may not
+        see."""
+        is_own = channel in OWN
+        scopes = SEE if is_own else WATCH
+        if not is_own and not self._keys.are_needed(scopes):
+            return ""
         caller = reader.caller
         if caller is None:
-            detail = "orders and fills are their account's own: sign the upgrade request, or send op login first"
+            detail = "this stream is for holders of keys: sign the upgrade request, or send op login first"
             raise Problem(401, Code.KEY_REQUIRED, "key required", detail)
-        if not {"read", "trade"} & set(caller.scopes):
-            detail = f"this needs a key with scope read or trade; {caller.key} has {', '.join(caller.scopes)}"
-            raise Problem(403, Code.SCOPE_REQUIRED, "not allowed", detail)
-        return caller
+        refuse_without(scopes, caller)
+        return caller.account if is_own else ""
 
 
 class _Wire:

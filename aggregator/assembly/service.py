@@ -16,7 +16,7 @@ from aggregator.api.local import LocalRoutes, Tape
 from aggregator.api.market import MarketRoutes, VenueEntry
 from aggregator.api.meters import Meters
 from aggregator.api.orders import OrderRoutes
-from aggregator.api.quotes import QuoteRoutes
+from aggregator.api.quotes import QuoteRoutes, Quotes
 from aggregator.api.server import CannotListen, Operations, Server
 from aggregator.api.sessions import SessionRoutes, Sessions
 from aggregator.api.stream import Stream
@@ -207,7 +207,13 @@ class Service:
             entries[LOCAL_VENUE] = VenueEntry(LOCAL_VENUE, "Busan", "local", "active", True, True, "", dict)
         listen = self._configuration.settings.listen
         sessions = Sessions(self.clock_ns, is_secure=listen.behind_proxy)
-        keys = Keys(self._configuration.keys, self.clock_ns, sessions, is_behind_proxy=listen.behind_proxy)
+        keys = Keys(
+            self._configuration.keys,
+            self.clock_ns,
+            sessions,
+            anonymous=listen.anonymous,
+            is_behind_proxy=listen.behind_proxy,
+        )
         orders, ask = self.engine.orders, self.runner.ask
         collector = MarketCollector(
             self.engine, self.fleet.states, lambda: self.runner.waiting, self.clock_ns, lambda: len(self.fleet.refused)
@@ -226,11 +232,11 @@ class Service:
             meters,
             *recording,
         )
-        market = MarketRoutes(self.engine, self.views, entries, self.clock_ns, lambda: self.fleet.refused)
+        market = MarketRoutes(self.engine, self.views, entries, self.clock_ns, keys, lambda: self.fleet.refused)
         server = Server(
             market,
             VenueRoutes(market, self.fleet, self._files.add, keys, ask, self.clock_ns),
-            QuoteRoutes(self.engine, entries, self.clock_ns),
+            QuoteRoutes(Quotes(self.engine, entries, self.clock_ns), keys),
             OrderRoutes(orders, self.engine.market, entries, keys, ask, self.clock_ns),
             HouseRoutes(orders, keys, ask, self.clock_ns),
             local,

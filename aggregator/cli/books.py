@@ -16,7 +16,7 @@ from rich.text import Text
 from aggregator.api.client import Answered, Api, Unreachable
 from aggregator.api.market import show_book
 from aggregator.api.problems import Problem
-from aggregator.api.quotes import QuoteRoutes
+from aggregator.api.quotes import Quotes
 from aggregator.books.consolidated import View
 from aggregator.cli.console import (
     GOOD,
@@ -153,7 +153,7 @@ def quote_of_recordings(captures: Sequence[Path], config: Path | None, request: 
     replayed = played(captures, config).market
     venues = {book.venue for book in replayed}
     newest_ns = max((book.received_ns for book in replayed), default=0)
-    quotes = QuoteRoutes(Engine(market=replayed), venues, lambda: newest_ns)
+    quotes = Quotes(Engine(market=replayed), venues, lambda: newest_ns)
     try:
         return quotes.answer(json.dumps(request).encode())
     except Problem as problem:

@@ -174,7 +174,8 @@ def _fault(document: Document, error: ErrorDetails, rule: dict[str, Any]) -> Fau
             return missing(document, path, *rule.get("properties", ()), example=_example(rule))
         case "literal_error":
             given = shown(found) if isinstance(found, str) else kind(found)
-            return document.fault(path, f"{given} is none of: {', '.join(rule['enum'])}")
+            choices = rule.get("enum") or [rule["const"]]
+            return document.fault(path, f"{given} is none of: {', '.join(choices)}")
         case "model_type" | "dict_type":
             known = f" of {', '.join(rule['properties'])}" if "properties" in rule else ""
             return document.fault(path, f"{kind(found)} where a mapping{known} belongs")

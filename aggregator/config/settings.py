@@ -52,6 +52,8 @@ class Listen(Section):
     """Whether a proxy that speaks TLS stands before this address. With keys, none but this machine's own addresses are
     listened on without one. Only the proxy may reach it then, and appends each client's address to `X-Forwarded-For`
     where keys have `addresses`."""
+    anonymous: tuple[Literal["read"], ...] = ()
+    """What whoever has no key may do: `[read]` lets everyone see market data and plans. Left out: nothing."""
 
 
 class InstrumentScale(Section):

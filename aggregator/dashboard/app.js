@@ -1,6 +1,6 @@
 // The page: what is followed, and which part draws it.
 
-import { call } from "./api.js";
+import { Refused, call } from "./api.js";
 import { Book } from "./book.js";
 import { drawBest } from "./best.js";
 import { Depth } from "./depth.js";
@@ -18,6 +18,7 @@ import { Trades } from "./trades.js";
 import { Venues } from "./venues.js";
 
 const DEPTHS = [200, 1000]; // levels a side; the second once somebody zooms out beyond the first
+const OWN = ["orders", "fills"];
 const RETRY_MS = 1000;
 
 await speak(preferredLanguage());
@@ -64,8 +65,9 @@ $("view").addEventListener("change", follow);
 setInterval(drawConnection, 1000);
 
 stream.follow({ channel: "venues" }, (message) => venues.receive(message));
-stream.reconnect();
-await Promise.all([session.start(), configure()]);
+await session.start(); // first: where the market is closed, nothing comes for nobody
+if (isConnected === null) stream.reconnect();
+await configure();
 
 /** What is listed where, asked again until it is known: right after a start no venue has told its listings yet. */
 async function configure() {
@@ -80,8 +82,9 @@ async function configure() {
         follow();
         return;
       }
-    } catch {
-      // The banner of a lost connection says so already.
+    } catch (failure) {
+      // Of anything else the banner of a lost connection says so already.
+      if (failure instanceof Refused && failure.status === 401) await session.required();
     }
     await new Promise((later) => setTimeout(later, RETRY_MS));
   }
@@ -159,10 +162,11 @@ function connected(isUp) {
   }
 }
 
-/** Whoever's orders were followed is signed out by now. */
-function refused(error) {
-  if (error.status === 401) session.look();
-  else announce(error.detail);
+/** Whoever's orders were followed is signed out by now. Without the market, too, there is no page. */
+async function refused(error) {
+  if (error.status !== 401) return announce(error.detail);
+  await session.look();
+  if (!OWN.includes(error.asked.channel)) session.required();
 }
 
 function drawConnection() {

@@ -13,6 +13,7 @@ export class Session {
   account = "";
   #changed;
   #isSignedIn = false;
+  #awaited = [];
 
   /** `changed` is called when somebody else, or nobody, is signed in. */
   constructor(changed) {
@@ -51,6 +52,13 @@ export class Session {
     }
   }
 
+  /** Ask who it is, once, until somebody is signed in. */
+  async required() {
+    if (this.#isSignedIn) return;
+    if (!$("sign-in-dialog").open) this.#ask(text("session.required"));
+    await new Promise((known) => this.#awaited.push(known));
+  }
+
   #take(told) {
     const before = `${this.#isSignedIn} ${this.account} ${this.scopes}`;
     this.#isSignedIn = told.signed_in;
@@ -58,6 +66,10 @@ export class Session {
     this.scopes = told.scopes ?? [];
     useToken(told.token ?? "");
     this.#draw();
+    if (this.#isSignedIn) {
+      $("sign-in-dialog").close();
+      this.#awaited.splice(0).forEach((known) => known());
+    }
     if (before !== `${this.#isSignedIn} ${this.account} ${this.scopes}`) this.#changed();
   }
 
@@ -87,7 +99,6 @@ export class Session {
     try {
       this.#take(await call("POST", "/session", undefined, await signed(key, secret, "POST", "/session")));
       form.reset();
-      $("sign-in-dialog").close();
     } catch (failure) {
       setText($("sign-in-error"), failure instanceof Refused ? failure.message : text("problem.unanswered"));
     }

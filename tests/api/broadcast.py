@@ -18,7 +18,7 @@ from aggregator.api.server import Server
 from aggregator.api.stream import HEARTBEAT_S, Stream
 from aggregator.api.stream_hub import Hub
 from aggregator.api.stream_reader import Reader
-from aggregator.config.keys import ApiKey
+from aggregator.config.keys import ApiKey, Scope
 from aggregator.domain.book import Levels
 from aggregator.domain.effects import Effect, HealthChanged, ParentChanged
 from aggregator.domain.events import BookDelta, BookSnapshot, ListingsRead, MarketEvent
@@ -60,6 +60,7 @@ class Broadcast:
         heartbeat_s: float = HEARTBEAT_S,
         venues: tuple[str, ...] = ("binance", "huobi"),
         *,
+        anonymous: tuple[Scope, ...] = ("read",),
         is_behind_proxy: bool = False,
     ) -> None:
         self.now_ns = START_NS
@@ -70,9 +71,9 @@ class Broadcast:
             for venue in venues
         }
         self.hub = Hub(self.engine, self.views, self.entries, self.clock_ns)
-        guard = Keys(keys, self.clock_ns, is_behind_proxy=is_behind_proxy)
+        guard = Keys(keys, self.clock_ns, anonymous=anonymous, is_behind_proxy=is_behind_proxy)
         self.stream = Stream(self.hub, self.engine.market, guard, self.clock_ns, heartbeat_s, CLOSE_PATIENCE_S)
-        self.server = Server(MarketRoutes(self.engine, self.views, self.entries, self.clock_ns), self.stream)
+        self.server = Server(MarketRoutes(self.engine, self.views, self.entries, self.clock_ns, guard), self.stream)
         self.server.app.on_shutdown.append(self.stream.shut_down)
         if engine is None:
             for venue in venues:

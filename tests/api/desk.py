@@ -19,10 +19,11 @@ from aggregator.api.house import HouseRoutes
 from aggregator.api.local import LocalRoutes, Tape
 from aggregator.api.market import MarketRoutes, VenueEntry
 from aggregator.api.orders import OrderRoutes
+from aggregator.api.quotes import QuoteRoutes, Quotes
 from aggregator.api.server import Server
 from aggregator.api.venues import VenueRoutes
 from aggregator.books.rates import Rates
-from aggregator.config.keys import ApiKey
+from aggregator.config.keys import ApiKey, Scope
 from aggregator.domain.book import Levels
 from aggregator.domain.effects import CancelChild, Effect, PlaceChild
 from aggregator.domain.errors import ConfigurationRefused, JournalFailed
@@ -135,6 +136,7 @@ class Desk:
         *,
         is_reconciled: bool = True,
         real_clock_ns: Callable[[], int] | None = None,
+        anonymous: tuple[Scope, ...] = (),
         is_behind_proxy: bool = False,
         **server: Any,
     ) -> None:
@@ -153,12 +155,14 @@ class Desk:
             self._apply(OpenOrdersRead(venue, self.clock_ns(), ()))
         self.sent.clear()
         self.judged_ns = real_clock_ns or (lambda: self.now_ns)
-        guard = Keys(keys, self.judged_ns, is_behind_proxy=is_behind_proxy)
+        guard = Keys(keys, self.judged_ns, anonymous=anonymous, is_behind_proxy=is_behind_proxy)
         orders, market = self.engine.orders, self.engine.market
         no_rates = Rates((), lambda venue, name: "no book")
-        shown = MarketRoutes(self.engine, Views(self.engine), venue_entries(VENUES), self.clock_ns)
+        shown = MarketRoutes(self.engine, Views(self.engine), venue_entries(VENUES), self.clock_ns, guard)
         self.fleet = fleet = Fleet(self)
         self.server = Server(
+            shown,
+            QuoteRoutes(Quotes(self.engine, VENUES, self.clock_ns), guard),
             OrderRoutes(orders, market, VENUES, guard, self.ask, self.clock_ns, CANCEL_PATIENCE_S),
             HouseRoutes(orders, guard, self.ask, self.clock_ns),
             VenueRoutes(shown, fleet, fleet.add, guard, self.ask, self.clock_ns),

@@ -15,6 +15,7 @@ from tests.api.sockets import Line, get, line
 
 GUARDED = [route for route in TABLE if route.scopes]
 BODIES = {
+    "quote": {"symbol": "BTC/USDT", "side": "buy", "quantity": "1"},
     "place_order": ORDER,
     "amend_order": {"quantity": "2"},
     "halt_on": {"reason": "a test"},
@@ -22,6 +23,7 @@ BODIES = {
     "venue_add": {"file": "a sound file", "reason": "a test"},
 }
 OTHERS: Mapping[tuple[str, ...], tuple[ApiKey, ...]] = {
+    ("read",): (OVERSEER,),
     ("trade",): (READER, OVERSEER, ADMIN),
     ("read", "trade"): (OVERSEER,),
     ("admin",): (READER, TRADER, OVERSEER),

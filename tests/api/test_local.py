@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from aggregator.api.auth import Keys, signature
 from aggregator.api.local import LocalRoutes, Tape
+from aggregator.api.routes import WATCH
 from aggregator.api.server import Server
 from aggregator.books.rates import Rates
 from aggregator.config.keys import ApiKey
@@ -54,7 +55,7 @@ async def serving(busan: Busan, *rates: StatedRate) -> AsyncIterator[Client]:
     beside = {KRW.name: (USDT.name, frozenset({"alpha"}))}
     busan.now_ns += 60_000_000_000  # a request signed before the keys were there could be one that came before
     started_ns = busan.now_ns
-    keys = Keys((ADMIN, ANN), lambda: max(started_ns, busan.now_ns))
+    keys = Keys((ADMIN, ANN), lambda: max(started_ns, busan.now_ns), anonymous=WATCH)
     found = Rates(rates, lambda venue, name: "no book")
     local = LocalRoutes(engine, Views(engine), tape, found, beside, keys, ask, lambda: busan.now_ns)
     async with TestClient(TestServer(Server(local).app)) as client:

@@ -14,7 +14,8 @@ from aggregator.api.local import LocalRoutes, Tape
 from aggregator.api.market import MarketRoutes, VenueEntry
 from aggregator.api.meters import Meters
 from aggregator.api.orders import OrderRoutes
-from aggregator.api.quotes import QuoteRoutes
+from aggregator.api.quotes import QuoteRoutes, Quotes
+from aggregator.api.routes import WATCH
 from aggregator.api.server import CannotListen, Operations, Server
 from aggregator.api.sessions import SessionRoutes, Sessions
 from aggregator.api.stream import Stream
@@ -72,14 +73,14 @@ def service() -> tuple[Engine, Server]:
         engine, {name: entry.connection for name, entry in entries.items()}, lambda: 3, lambda: NOW_NS
     )
     meters = Meters()
-    keys = Keys((), lambda: NOW_NS)
+    keys = Keys((), lambda: NOW_NS, anonymous=WATCH)
     hub = Hub(engine, views, entries, lambda: NOW_NS)
     placing = OrderCollector(engine.orders, Tally(engine.orders), {}, JOURNAL, lambda: NOW_NS)
     recording = RecordCollector(Archive(Path("records"), 1, lambda: NOW_NS), None)
     metrics = registry(collector, placing, LiquidityCollector(engine), StreamCollector(hub), meters, recording)
     operations = Operations(engine, metrics, lambda: 3)
-    market = MarketRoutes(engine, views, entries, lambda: NOW_NS)
-    quotes = QuoteRoutes(engine, entries, lambda: NOW_NS)
+    market = MarketRoutes(engine, views, entries, lambda: NOW_NS, keys)
+    quotes = QuoteRoutes(Quotes(engine, entries, lambda: NOW_NS), keys)
     orders = OrderRoutes(engine.orders, engine.market, entries, keys, ask, lambda: NOW_NS)
     house = HouseRoutes(engine.orders, keys, ask, lambda: NOW_NS)
     stream = Stream(hub, engine.market, keys, lambda: NOW_NS)

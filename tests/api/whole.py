@@ -8,7 +8,7 @@ from aggregator.api.local import LocalRoutes, Tape
 from aggregator.api.market import MarketRoutes
 from aggregator.api.meters import Meters
 from aggregator.api.orders import OrderRoutes
-from aggregator.api.quotes import QuoteRoutes
+from aggregator.api.quotes import QuoteRoutes, Quotes
 from aggregator.api.server import Operations, Server
 from aggregator.api.sessions import SessionRoutes, Sessions
 from aggregator.api.stream import Stream
@@ -30,11 +30,11 @@ def whole(desk: Desk, *keys: ApiKey) -> Server:
     guard = Keys(keys, desk.judged_ns, sessions)
     meters = Meters()
     collector = MarketCollector(engine, {name: entry.connection for name, entry in entries.items()}, int, clock_ns)
-    market, fleet = MarketRoutes(engine, views, entries, clock_ns), Fleet(desk)
+    market, fleet = MarketRoutes(engine, views, entries, clock_ns, guard), Fleet(desk)
     return Server(
         market,
         VenueRoutes(market, fleet, fleet.add, guard, desk.ask, clock_ns),
-        QuoteRoutes(engine, entries, clock_ns),
+        QuoteRoutes(Quotes(engine, entries, clock_ns), guard),
         OrderRoutes(engine.orders, engine.market, entries, guard, desk.ask, clock_ns, CANCEL_PATIENCE_S),
         HouseRoutes(engine.orders, guard, desk.ask, clock_ns),
         LocalRoutes(engine, views, Tape(), Rates((), lambda venue, name: "no book"), {}, guard, desk.ask, clock_ns),

@@ -13,8 +13,10 @@ from time import process_time
 
 from aiohttp import web
 
+from aggregator.api.auth import Keys
 from aggregator.api.market import MarketRoutes
-from aggregator.api.quotes import QuoteRoutes
+from aggregator.api.quotes import QuoteRoutes, Quotes
+from aggregator.api.routes import WATCH
 from aggregator.api.server import Server
 from aggregator.domain.book import Levels
 from aggregator.domain.events import BookSnapshot, ListingsRead
@@ -55,8 +57,10 @@ def _levels(random: Random, away: int) -> Levels:
 def ours() -> Server:
     books = engine()
     entries = venue_entries(tuple(TAKER_FEES))
+    keys = Keys((), lambda: NOW_NS, anonymous=WATCH)
     return Server(
-        MarketRoutes(books, Views(books), entries, lambda: NOW_NS), QuoteRoutes(books, entries, lambda: NOW_NS)
+        MarketRoutes(books, Views(books), entries, lambda: NOW_NS, keys),
+        QuoteRoutes(Quotes(books, entries, lambda: NOW_NS), keys),
     )
 
 

@@ -15,7 +15,7 @@ from aggregator.api.auth import one_time_link, signature
 from aggregator.assembly import Service, SimulatedVenues
 from aggregator.assembly.simulated import credentials
 from aggregator.config.files import load_configuration
-from aggregator.config.keys import ApiKey
+from aggregator.config.keys import ApiKey, Scope
 from aggregator.service.clock import SystemClock
 from tests.paths import REPOSITORY
 
@@ -75,10 +75,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path, seed: int = 7) -> AsyncIterator[Served]:
+async def served(folder: Path, seed: int = 7, anonymous: tuple[Scope, ...] = ("read",)) -> AsyncIterator[Served]:
     """Every book is live by then."""
     loaded = load_configuration(REPOSITORY / "config" / "demo.yaml")
-    listen = loaded.settings.listen.model_copy(update={"port": 0})
+    listen = loaded.settings.listen.model_copy(update={"port": 0, "anonymous": anonymous})
     settings = loaded.settings.model_copy(update={"listen": listen})
     clock_ns, stop = SystemClock(), asyncio.Event()
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -62,6 +62,7 @@ listen:
   host: 0.0.0.0
   port: 9000
   behind_proxy: true
+  anonymous: [read]
 display_rate_per_second: 25
 instruments:
   BTC/USDT: {price_decimals: 8, quantity_decimals: 10}

@@ -10,8 +10,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from aggregator.api.auth import Keys
 from aggregator.api.problems import Problem, as_problems
-from aggregator.api.quotes import QuoteRoutes
+from aggregator.api.quotes import QuoteRoutes, Quotes
+from aggregator.api.routes import WATCH
 from aggregator.domain.book import Levels
 from aggregator.domain.events import BookLost, BookSnapshot, ListingsRead
 from aggregator.domain.instrument import Fees, Instrument, Listing
@@ -47,17 +49,17 @@ def engine(policy: RoutingPolicy | None = None) -> Engine:
     return told
 
 
-def routes(policy: RoutingPolicy | None = None, **more: Any) -> QuoteRoutes:
-    return QuoteRoutes(engine(policy), VENUES, lambda: NOW_NS, **more)
+def quotes(policy: RoutingPolicy | None = None, **more: Any) -> Quotes:
+    return Quotes(engine(policy), VENUES, lambda: NOW_NS, **more)
 
 
 def ask(**body: Any) -> dict[str, Any]:
-    return routes().answer(json.dumps({"symbol": "BTC/USDT", "side": "buy", **body}).encode())
+    return quotes().answer(json.dumps({"symbol": "BTC/USDT", "side": "buy", **body}).encode())
 
 
 def refusal(body: bytes) -> tuple[int, str, str]:
     with pytest.raises(Problem) as caught:
-        routes().answer(body)
+        quotes().answer(body)
     return caught.value.status, caught.value.code.value, caught.value.detail
 
 
@@ -90,7 +92,7 @@ class TestAnAnswer:
 
     def test_follows_the_policy(self) -> None:
         policy = RoutingPolicy(other_terms=VenueTerms(route=False))
-        answer = routes(policy).answer(b'{"symbol": "BTC/USDT", "side": "buy", "quantity": "1"}')
+        answer = quotes(policy).answer(b'{"symbol": "BTC/USDT", "side": "buy", "quantity": "1"}')
         assert answer["excluded"]["binance"] == "its route is switched off"
         assert answer["unfilled_reasons"] == {"no_venue": "1"}
 
@@ -99,7 +101,7 @@ class TestAnAnswer:
         fresh = Rate("USDC", "USDT", NET_ONE, "test", NOW_NS, 10)
         old = replace(fresh, at_ns=NOW_NS - 11)
         for rates, venue in (((), "binance"), ((fresh,), "bitstamp"), ((old,), "binance")):
-            answer = routes(rates=lambda rates=rates: rates).answer(body)
+            answer = quotes(rates=lambda rates=rates: rates).answer(body)
             assert [child["venue"] for child in answer["children"]] == [venue]
             assert ("bitstamp BTC/USDC" in answer["excluded"]) == (rates == (old,))
 
@@ -150,7 +152,7 @@ def with_accounts(**balances: dict[str, str]) -> Engine:
 
 def quoted(told: Engine, **body: Any) -> dict[str, Any]:
     content = json.dumps({"symbol": "BTC/USDT", "side": "buy", **body}).encode()
-    return QuoteRoutes(told, VENUES, lambda: NOW_NS).answer(content)
+    return Quotes(told, VENUES, lambda: NOW_NS).answer(content)
 
 
 class TestARefusal:
@@ -211,7 +213,8 @@ class TestARefusal:
 
 async def test_over_http() -> None:
     app = web.Application(middlewares=[as_problems])
-    app.add_routes(routes().routes())
+    keys = Keys((), lambda: NOW_NS, anonymous=WATCH)
+    app.add_routes(QuoteRoutes(quotes(), keys).routes())
     async with TestClient(TestServer(app)) as client:
         reply = await client.post("/v1/quotes", json={"symbol": "BTC/USDT", "side": "sell", "quantity": "0.5"})
         assert (reply.status, (await reply.json())["filled_by_plan"]) == (200, "0.5")
