@@ -69,7 +69,7 @@ async def test_everything_that_is_documented_is_on_the_page() -> None:
 
 
 async def test_a_request_is_signed_in_the_page_and_answered() -> None:
-    desk = Desk(real_clock_ns=time.time_ns)
+    desk = Desk(real_clock_ns=time.time_ns, anonymous=("read",))
     async with shown(desk) as page:
         status, book = await tried(page, "book", symbol="BTC-USDT", depth="1")
         assert (status, book["asks"]) == (200, [["101", "2", {"binance": "2"}]])
@@ -84,7 +84,7 @@ async def test_a_request_is_signed_in_the_page_and_answered() -> None:
 
 async def test_whole_numbers_are_shown_as_they_were_sent() -> None:
     """JavaScript holds no more than 53 bits of one exactly; a time in ns has 61."""
-    desk = Desk()
+    desk = Desk(anonymous=("read",))
     desk.now_ns += 123_456_789
     async with shown(desk) as page:
         _, book = await tried(page, "book", symbol="BTC-USDT")
