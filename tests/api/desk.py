@@ -154,6 +154,7 @@ class Desk:
             self._apply(BalancesRead(venue, self.clock_ns(), held))
             self._apply(OpenOrdersRead(venue, self.clock_ns(), ()))
         self.sent.clear()
+        self.anonymous = anonymous
         self.judged_ns = real_clock_ns or (lambda: self.now_ns)
         guard = Keys(keys, self.judged_ns, anonymous=anonymous, is_behind_proxy=is_behind_proxy)
         orders, market = self.engine.orders, self.engine.market

@@ -27,7 +27,7 @@ def whole(desk: Desk, *keys: ApiKey) -> Server:
     views = Views(engine)
     entries = venue_entries(VENUES)
     sessions = Sessions(desk.judged_ns)
-    guard = Keys(keys, desk.judged_ns, sessions)
+    guard = Keys(keys, desk.judged_ns, sessions, anonymous=desk.anonymous)
     meters = Meters()
     collector = MarketCollector(engine, {name: entry.connection for name, entry in entries.items()}, int, clock_ns)
     market, fleet = MarketRoutes(engine, views, entries, clock_ns, guard), Fleet(desk)
