@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from aggregator.api.auth import Caller, Keys
+from aggregator.api.order_lookup import account_of
 from aggregator.api.orders import Ask, asked
 from aggregator.api.problems import Code, refused
 from aggregator.api.reading import answered, bad, decoded, instrument_named, parameters, unknown_instrument
@@ -22,7 +23,7 @@ from aggregator.api.routes import (
     guarded,
     watched,
 )
-from aggregator.api.schema import BookStateBody, LedgerBody, TradesQuery
+from aggregator.api.schema import BookStateBody, LedgerBody, LedgerQuery, TradesQuery
 from aggregator.books.consolidated import MergedSide, View
 from aggregator.books.converted import converted
 from aggregator.books.rates import Quoted, Rates
@@ -96,8 +97,8 @@ class LocalRoutes:
             watched(self._keys, CONVERTED, self.converted),
         ]
 
-    async def ledger(self, _: web.Request, caller: Caller) -> web.Response:
-        return answered(self._account(caller.account))
+    async def ledger(self, request: web.Request, caller: Caller) -> web.Response:
+        return answered(self._account(account_of(caller, parameters(request, LedgerQuery).account)))
 
     async def enter(self, request: web.Request, caller: Caller) -> web.Response:
         """An entry that would break the ledger is refused, and is on record all the same."""

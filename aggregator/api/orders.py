@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 
 from aggregator.api.auth import Answering, Caller, Keys
-from aggregator.api.order_documents import fill_document, fills_of, id_of, parent_document
+from aggregator.api.order_documents import fill_document, id_of, parent_document
+from aggregator.api.order_lookup import Lookup, Orders, account_of
 from aggregator.api.order_requests import read_amendment, read_terms
 from aggregator.api.problems import Code, Problem, refused
 from aggregator.api.reading import answered, bad, instrument_named, parameters
@@ -26,10 +27,10 @@ from aggregator.api.routes import (
     Route,
     guarded,
 )
-from aggregator.api.schema import CancelAllQuery, FillsQuery, OrdersQuery
+from aggregator.api.schema import CancelAllQuery, FillsQuery, OrderQuery, OrdersQuery
 from aggregator.domain.effects import Effect, RequestAnswered
 from aggregator.domain.errors import JournalFailed
-from aggregator.domain.order import Fill, OrderTerms, ParentOrder
+from aggregator.domain.order import OrderTerms, ParentOrder
 from aggregator.domain.order_events import (
     CancelAllRequested,
     CancelRequested,
@@ -41,7 +42,6 @@ from aggregator.routing.risk import allowed, excess
 
 CANCEL_PATIENCE_S = 5
 LOOK_EVERY_S = 0.02
-BY_CLIENT_ID = "client:"
 
 Ask = Callable[[OrderEvent], Awaitable[Sequence[Effect]]]
 """Hands an event to the engine; returns its effects once they are on disk. Raises JournalFailed."""
@@ -49,21 +49,9 @@ Ask = Callable[[OrderEvent], Awaitable[Sequence[Effect]]]
 T = TypeVar("T")
 
 
-class Orders(Protocol):
-    """What is known of orders, as the engine keeps it."""
-
-    @property
-    def parents(self) -> Mapping[str, ParentOrder]: ...
-
-    def find(self, account: str, client_order_id: str) -> ParentOrder | None: ...
-
-    def fills(self, account: str) -> Iterable[Fill]:
-        """Newest last."""
-        ...
-
-
 class OrderRoutes:
-    """Reading needs scope `read` or `trade`, everything else `trade`. `venues` are those that may be named."""
+    """Every key sees its account's orders, and who oversees also those of others; placing them needs `trade`. `venues`
+    are those that may be named."""
 
     def __init__(
         self,
@@ -76,6 +64,7 @@ class OrderRoutes:
         cancel_patience_s: float = CANCEL_PATIENCE_S,
     ) -> None:
         self._orders = orders
+        self._lookup = Lookup(orders)
         self._market = market
         self._venues = venues
         self._keys = keys
@@ -111,18 +100,18 @@ class OrderRoutes:
     async def listed(self, request: web.Request, caller: Caller) -> web.Response:
         """The newest first."""
         query = parameters(request, OrdersQuery)
-        own = [parent for parent in self._orders.parents.values() if parent.terms.account == caller.account]
-        own.sort(key=lambda parent: (parent.received_ns, parent.order_id), reverse=True)
+        own = self._lookup.all(account_of(caller, query.account))
         older = _behind(query.after, own, _order_id)
         wanted = [parent for parent in older if query.status in (None, "open" if parent.is_open else "ended")]
         page, after = _page(query.limit, wanted, _order_id)
         return answered({"orders": [parent_document(parent) for parent in page], "next": after})
 
     async def show(self, request: web.Request, caller: Caller) -> web.Response:
-        return answered(parent_document(self._own(request.match_info["id"], caller)))
+        query = parameters(request, OrderQuery)
+        return answered(parent_document(self._lookup.own(request.match_info["id"], caller, query.account)))
 
     async def amend(self, request: web.Request, caller: Caller) -> web.Response:
-        parent = self._own(request.match_info["id"], caller)
+        parent = self._lookup.own(request.match_info["id"], caller, caller.account)
         event = read_amendment(
             await request.read(), caller.account, parent.order_id, parent.terms.instrument, self._clock_ns()
         )
@@ -133,15 +122,17 @@ class OrderRoutes:
 
     async def cancel(self, request: web.Request, caller: Caller) -> web.Response:
         """The order as it is once its venues are told; its state says whether they have answered."""
-        parent = self._own(request.match_info["id"], caller)
+        parent = self._lookup.own(request.match_info["id"], caller, caller.account)
         await asked(self._ask, CancelRequested(self._clock_ns(), caller.account, parent.order_id, caller.key))
         return answered(parent_document(parent))
 
     async def cancel_all(self, request: web.Request, caller: Caller) -> web.Response:
-        """Each order that was open, as it is when all have ended, or when the patience is over."""
-        symbol = parameters(request, CancelAllQuery).symbol
-        instrument = instrument_named(symbol, self._market).name if symbol is not None else None
-        event = CancelAllRequested(self._clock_ns(), caller.account, instrument, caller.key)
+        """Each order that was open, as it is when all have ended, or when the patience is over. An admin's may be other
+        accounts' too; the journal has who asked."""
+        query = parameters(request, CancelAllQuery)
+        account = account_of(caller, query.account, ("admin",))
+        instrument = instrument_named(query.symbol, self._market).name if query.symbol is not None else None
+        event = CancelAllRequested(self._clock_ns(), account, instrument, caller.key)
         answer = await asked(self._ask, event)
         parents = [self._orders.parents[order_id] for order_id in answer.order_ids]
         await self._have_ended(parents)
@@ -151,8 +142,9 @@ class OrderRoutes:
     async def fills(self, request: web.Request, caller: Caller) -> web.Response:
         """The newest first."""
         query = parameters(request, FillsQuery)
-        found = self._orders.fills(caller.account) if query.order is None else fills_of(self._own(query.order, caller))
-        page, after = _page(query.limit, _behind(query.after, list(found)[::-1], id_of), id_of)
+        order = None if query.order is None else self._lookup.own(query.order, caller, query.account)
+        found = self._lookup.fills(account_of(caller, query.account), order)
+        page, after = _page(query.limit, _behind(query.after, found, id_of), id_of)
         return answered({"fills": [fill_document(fill) for fill in page], "next": after})
 
     def _refuse_over_key(self, terms: OrderTerms, caller: Caller) -> None:
@@ -167,17 +159,6 @@ class OrderRoutes:
             if not any(parent.is_open for parent in parents):
                 return
             await asyncio.sleep(LOOK_EVERY_S)
-
-    def _own(self, order: str, caller: Caller) -> ParentOrder:
-        """By order id or by `client:` and the client order id. Another's order is answered as one that is not there."""
-        if order.startswith(BY_CLIENT_ID):
-            parent = self._orders.find(caller.account, order.removeprefix(BY_CLIENT_ID))
-        else:
-            parent = self._orders.parents.get(order)
-        if parent is None or parent.terms.account != caller.account:
-            detail = f"account {caller.account} has no order {order[:80]!r} that is still kept here"
-            raise refused(Code.UNKNOWN_ORDER, f"{detail}; give its order_id, or client: and its client_order_id")
-        return parent
 
 
 async def asked(ask: Ask, event: OrderEvent) -> RequestAnswered:

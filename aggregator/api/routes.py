@@ -61,8 +61,7 @@ OF_LISTINGS = (
 """What Busan's rules and the ledger may say to an order."""
 
 ALL_SCOPES: tuple[Scope, ...] = get_args(Scope)
-SEE: tuple[Scope, ...] = ("read", "trade")
-WATCH: tuple[Scope, ...] = ("read",)
+WATCH: tuple[Scope, ...] = ("read", "oversight")
 """For market data. `listen.anonymous` may give it to everyone."""
 
 
@@ -230,16 +229,17 @@ PLACE_ORDER = Route(
 )  # fmt: skip
 ORDERS = Route(
     "orders", "GET", "/v1/orders", _ORDERS, "The account's orders, newest first, with children, fills and plans",
-    _ok("A page of them.", schema.Orders), scopes=SEE, query=schema.OrdersQuery,
+    _ok("A page of them.", schema.Orders), scopes=ALL_SCOPES, query=schema.OrdersQuery,
 )  # fmt: skip
 CANCEL_ALL = Route(
     "cancel_all", "DELETE", "/v1/orders", _ORDERS, "Cancel all of the account's open orders, and wait for their venues",
-    _ok("Each that was open.", schema.CanceledOrders), scopes=("trade",), query=schema.CancelAllQuery,
+    _ok("Each that was open.", schema.CanceledOrders), scopes=("trade", "admin"), query=schema.CancelAllQuery,
     codes=(*RECORDED, Code.UNKNOWN_INSTRUMENT),
 )  # fmt: skip
 ORDER = Route(
     "order", "GET", "/v1/orders/{id}", _ORDERS, "One order, with its children, fills and plans",
-    _ok("The order.", schema.ParentOrder), scopes=SEE, places=_ORDER, codes=(Code.UNKNOWN_ORDER,),
+    _ok("The order.", schema.ParentOrder), scopes=ALL_SCOPES, places=_ORDER, query=schema.OrderQuery,
+    codes=(Code.UNKNOWN_ORDER,),
 )  # fmt: skip
 AMEND_ORDER = Route(
     "amend_order", "PATCH", "/v1/orders/{id}", _ORDERS, "Give an order that rests another quantity or limit price",
@@ -257,7 +257,8 @@ CANCEL_ORDER = Route(
 )  # fmt: skip
 FILLS = Route(
     "fills", "GET", "/v1/fills", _ORDERS, "The account's fills, newest first",
-    _ok("A page of them.", schema.Fills), scopes=SEE, query=schema.FillsQuery, codes=(Code.UNKNOWN_ORDER,),
+    _ok("A page of them.", schema.Fills), scopes=ALL_SCOPES, query=schema.FillsQuery,
+    codes=(Code.UNKNOWN_ORDER,),
 )  # fmt: skip
 
 BALANCES = Route(
@@ -279,7 +280,7 @@ HALT_OFF = Route(
 
 LEDGER = Route(
     "ledger", "GET", "/v1/ledger", _LOCAL, "What the account owns here, and what of it is held for open orders",
-    _ok("By asset.", schema.LedgerAccount), scopes=SEE,
+    _ok("By asset.", schema.LedgerAccount), scopes=ALL_SCOPES, query=schema.LedgerQuery,
 )  # fmt: skip
 LEDGER_ENTRY = Route(
     "ledger_entry", "POST", "/v1/ledger", _LOCAL, "Open an account, count custody, credit, debit or transfer",

@@ -51,6 +51,13 @@ Count = Annotated[int, Meta(ge=0)]
 Status = Annotated[Literal["open", "ended"], Meta(description="open or ended, or leave it out")]
 Page = Annotated[int, Meta(ge=1, le=200, description="a whole number from 1 to 200")]
 After = Annotated[str, Meta(max_length=200, description="the `next` of the page before, or leave it out")]
+AnyAccount = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\*|[A-Za-z0-9_.:-]{1,64})$(?!\n)",
+        description="another account, or * for all, which needs scope oversight or admin; left out, the key's own",
+    ),
+]
 OrderName = Annotated[str, Meta(max_length=200, description="its order_id, or client: and its client_order_id")]
 
 
@@ -62,12 +69,19 @@ class BookQuery(Struct, frozen=True, forbid_unknown_fields=True):
     venues: Annotated[str, Meta(description="some of the venues, with commas between them")] | None = None
 
 
+class OrderQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose order. An order_id needs it not; a client_order_id of another account does."""
+
+    account: AnyAccount | None = None
+
+
 class OrdersQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Which orders, and which page of them."""
 
     status: Status | None = None
     limit: Page = 50
     after: After | None = None
+    account: AnyAccount | None = None
 
 
 class FillsQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,12 +90,14 @@ class FillsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     order: OrderName | None = None
     limit: Page = 50
     after: After | None = None
+    account: AnyAccount | None = None
 
 
 class CancelAllQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """All of the account's orders, or those of one instrument."""
+    """All of the account's orders, or those of one instrument; an admin's word for another account, or for all."""
 
     symbol: Symbol | None = None
+    account: AnyAccount | None = None
 
 
 class QuoteBody(Struct, forbid_unknown_fields=True):
@@ -172,6 +188,12 @@ class BookStateBody(Struct, forbid_unknown_fields=True):
 
     state: Annotated[BookState, Meta(description="pre_open, open, halted or closed")]
     reason: Annotated[str, Meta(max_length=200, pattern=r"\S", description="one line of at most 200 characters")]
+
+
+class LedgerQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose."""
+
+    account: Account | None = None
 
 
 class TradesQuery(Struct, frozen=True, forbid_unknown_fields=True):

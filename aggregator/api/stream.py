@@ -10,9 +10,10 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from aggregator.api.auth import Keys, refuse_without
-from aggregator.api.channels import Clock, Name
+from aggregator.api.channels import Clock
+from aggregator.api.order_lookup import account_of
 from aggregator.api.problems import Code, Problem
-from aggregator.api.routes import SEE, STREAM, WATCH, Endpoint, opened
+from aggregator.api.routes import STREAM, WATCH, Endpoint, opened
 from aggregator.api.stream_hub import Hub
 from aggregator.api.stream_reader import Drop, Reader
 from aggregator.api.stream_requests import (
@@ -150,7 +151,7 @@ class Stream:
         elif isinstance(asked, Login):
             self._log_in(reader, asked, request)
         else:
-            topic = read_topic(asked, self._market, self._account(reader, asked.channel))
+            topic = read_topic(asked, self._market, self._account(reader, asked))
             if isinstance(asked, Subscribe):
                 self.hub.subscribe(reader, topic)
             elif isinstance(asked, Unsubscribe):
@@ -166,19 +167,20 @@ class Stream:
         reader.caller = caller
         reader.answer(told("logged_in", key=caller.key, account=caller.account))
 
-    def _account(self, reader: Reader, channel: Name) -> str:
+    def _account(self, reader: Reader, asked: Subscribe | Unsubscribe) -> str:
         """Whose orders and fills the reader gets; empty for what is nobody's own. Raises Problem for what it may not
         see."""
-        is_own = channel in OWN
-        scopes = SEE if is_own else WATCH
-        if not is_own and not self._keys.are_needed(scopes):
+        is_own = asked.channel in OWN
+        if not is_own and not self._keys.are_needed(WATCH):
             return ""
         caller = reader.caller
         if caller is None:
             detail = "this stream is for holders of keys: sign the upgrade request, or send op login first"
             raise Problem(401, Code.KEY_REQUIRED, "key required", detail)
-        refuse_without(scopes, caller)
-        return caller.account if is_own else ""
+        if is_own:
+            return account_of(caller, asked.account)
+        refuse_without(WATCH, caller)
+        return ""
 
 
 class _Wire:

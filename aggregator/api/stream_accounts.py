@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from aggregator.api.order_documents import fill_document, fills_of, id_of, parent_document
+from aggregator.api.order_lookup import is_of
 from aggregator.domain.order import Fill, ParentOrder
 
 ENDED_SHOWN = 50
@@ -28,7 +29,7 @@ class Parents(Protocol):
 
 
 class Own:
-    """The orders of one account, of one instrument or of any."""
+    """The orders of one account or of all, of one instrument or of any."""
 
     def __init__(self, orders: Parents, account: str, symbol: str) -> None:
         self._orders = orders
@@ -46,7 +47,7 @@ class Own:
         return parent if parent is not None and self._has(parent) else None
 
     def _has(self, parent: ParentOrder) -> bool:
-        return parent.terms.account == self._account and self._symbol in ("", parent.terms.instrument.name)
+        return is_of(parent, self._account) and self._symbol in ("", parent.terms.instrument.name)
 
 
 class OrdersSource:

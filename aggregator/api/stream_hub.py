@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import NamedTuple
 
 from aggregator.api.channels import (
@@ -24,6 +25,7 @@ from aggregator.api.channels import (
     VenuesSource,
 )
 from aggregator.api.market import VenueEntry
+from aggregator.api.order_lookup import EVERYONE
 from aggregator.api.problems import Code, Problem
 from aggregator.api.reading import instrument_named
 from aggregator.api.stream_accounts import FillsSource, OrdersSource, Own
@@ -226,11 +228,11 @@ class Hub:
             if parent is None:
                 continue
             terms = parent.terms
-            for symbol in ("", terms.instrument.name):
-                for name in (Name.ORDERS, Name.FILLS):
-                    source = self._source(Topic(name, symbol, account=terms.account))
-                    if isinstance(source, OrdersSource | FillsSource):
-                        source.note(order_id)
+            places = product((Name.ORDERS, Name.FILLS), ("", terms.instrument.name), (terms.account, EVERYONE))
+            for name, symbol, account in places:
+                source = self._source(Topic(name, symbol, account=account))
+                if isinstance(source, OrdersSource | FillsSource):
+                    source.note(order_id)
 
 
 async def _offer(channel: Channel, message: bytes, readers: Iterable[Reader]) -> None:

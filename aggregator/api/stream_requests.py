@@ -9,7 +9,7 @@ import msgspec
 from aggregator.api.channels import Name, Topic
 from aggregator.api.problems import JSON, Code, Problem
 from aggregator.api.reading import bad, instrument_named
-from aggregator.api.schema import BookQuery
+from aggregator.api.schema import AnyAccount, BookQuery
 from aggregator.books.consolidated import View
 from aggregator.engine.market import Market
 
@@ -21,19 +21,21 @@ DEPTH_DEFAULT, DEPTH_AT_MOST = BookQuery().depth, 1000
 _TAKEN: dict[Name, tuple[str, ...]] = {
     Name.BOOK: ("symbol", "view", "depth"),
     Name.TRADES: ("symbol",),
-    Name.ORDERS: ("symbol",),
-    Name.FILLS: ("symbol",),
+    Name.ORDERS: ("symbol", "account"),
+    Name.FILLS: ("symbol", "account"),
     Name.VENUES: (),
 }
 
 
 class Subscribe(msgspec.Struct, forbid_unknown_fields=True, tag_field="op", tag="subscribe"):
-    """Asked again, it brings a new snapshot. `symbol` is needed for books and trades, and narrows orders and fills."""
+    """Asked again, it brings a new snapshot. `symbol` is needed for books and trades, and narrows orders and fills, of
+    which `account` asks for those of another account, or of all with `*`."""
 
     channel: Name
     symbol: str | None = None
     view: View | None = None
     depth: int | None = None
+    account: AnyAccount | None = None
 
 
 class Unsubscribe(msgspec.Struct, forbid_unknown_fields=True, tag_field="op", tag="unsubscribe"):
@@ -43,6 +45,7 @@ class Unsubscribe(msgspec.Struct, forbid_unknown_fields=True, tag_field="op", ta
     symbol: str | None = None
     view: View | None = None
     depth: int | None = None
+    account: AnyAccount | None = None
 
 
 class Ping(msgspec.Struct, forbid_unknown_fields=True, tag_field="op", tag="ping"):
@@ -76,7 +79,7 @@ def read_request(text: str | bytes) -> Request:
 def read_topic(asked: Subscribe | Unsubscribe, market: Market, account: str) -> Topic:
     """`account` is whose orders and fills are meant. Raises Problem."""
     taken = _TAKEN[asked.channel]
-    for name in ("symbol", "view", "depth"):
+    for name in ("symbol", "view", "depth", "account"):
         if getattr(asked, name) is not None and name not in taken:
             raise bad(f"channel {asked.channel} takes no {name}; it takes {' and '.join(taken) or 'nothing else'}")
     symbol = "" if asked.symbol is None else instrument_named(asked.symbol, market).name

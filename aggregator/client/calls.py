@@ -124,10 +124,15 @@ class Client:
         return Order.of(await self._get(f"/v1/orders/{_part(order_id)}"))
 
     async def orders(
-        self, status: str | None = None, limit: int | None = None, after: str | None = None
+        self,
+        status: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        account: str | None = None,
     ) -> list[Order]:
-        """The newest first; `status` is open or ended. The next page is asked for `after` the last order's id."""
-        page = await self._get("/v1/orders", status=status, limit=limit, after=after)
+        """The newest first; `status` is open or ended. The next page is asked for `after` the last order's id. Keys
+        that oversee may name another `account`, or `*` for all."""
+        page = await self._get("/v1/orders", status=status, limit=limit, after=after, account=account)
         return [Order.of(document) for document in page["orders"]]
 
     async def amend(self, order_id: str, quantity: Exact | None = None, limit_price: Exact | None = None) -> Order:
@@ -139,16 +144,22 @@ class Client:
         """Its state says whether its venues have answered yet."""
         return Order.of(await self._call("DELETE", f"/v1/orders/{_part(order_id)}"))
 
-    async def cancel_all(self, symbol: str | None = None) -> list[Order]:
-        """Those that were open; the service waits a few seconds for their venues."""
-        answer = await self._call("DELETE", "/v1/orders" + _query(symbol=symbol))
+    async def cancel_all(self, symbol: str | None = None, account: str | None = None) -> list[Order]:
+        """Those that were open; the service waits a few seconds for their venues. An admin may name another `account`,
+        or `*` for all."""
+        answer = await self._call("DELETE", "/v1/orders" + _query(symbol=symbol, account=account))
         return [Order.of(document) for document in answer["orders"]]
 
     async def fills(
-        self, order_id: str | None = None, limit: int | None = None, after: str | None = None
+        self,
+        order_id: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        account: str | None = None,
     ) -> list[Fill]:
-        """The newest first. The next page is asked for `after` the last fill's id."""
-        page = await self._get("/v1/fills", order=order_id, limit=limit, after=after)
+        """The newest first. The next page is asked for `after` the last fill's id. Keys that oversee may name another
+        `account`, or `*` for all."""
+        page = await self._get("/v1/fills", order=order_id, limit=limit, after=after, account=account)
         return [Fill.of(document) for document in page["fills"]]
 
     async def balances(self) -> dict[str, dict[str, Balance]]:

@@ -18,12 +18,14 @@ DEPTH_DEFAULT = 50
 
 class Subscription(NamedTuple):
     """What is asked for: a channel, and of what. Books and trades need a symbol; `view` (gross or net) and `depth`
-    are for books."""
+    are for books; `account` asks for orders and fills of another account, or of all with `*`, and is for keys that
+    oversee."""
 
     channel: str
     symbol: str = ""
     view: str = ""
     depth: int = 0
+    account: str = ""
 
     def normal(self) -> Subscription:
         """As the service names it in its messages."""
@@ -155,6 +157,8 @@ class Follower:
             return None
         key = Subscription(*(message.get(name, empty) for name, empty in _MEMBERS.items()))
         if key not in self._wanted:
+            key = key._replace(account="")  # one's own account is told, and needs not be asked for by name
+        if key not in self._wanted:
             return None
         if kind == "change" and not self._continues(key, message["sequence"]):
             return None
@@ -196,7 +200,7 @@ def merged(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, An
     return after
 
 
-_MEMBERS: dict[str, Any] = {"channel": "", "symbol": "", "view": "", "depth": 0}
+_MEMBERS: dict[str, Any] = {"channel": "", "symbol": "", "view": "", "depth": 0, "account": ""}
 """Those of a message that say whose it is."""
 
 _SIDES = ("bids", "asks")

@@ -45,7 +45,8 @@ class ApiKey(Section):
     account: Account
     """The account whose orders it places and sees."""
     scopes: tuple[Scope, ...] = Field(min_length=1, examples=[["read", "trade"]])
-    """What it may do: `read`, `trade`, `admin` (the kill switch, balances of the house), `oversight`."""
+    """What it may do: `read`, `trade`, `admin` (the kill switch, balances of the house, canceling for everyone),
+    `oversight` (every account's orders, fills and ledger, to read; it cannot trade)."""
     requests_per_second: Rate | None = None
     """The most requests that are taken from it in a second, 1 to 1000, whether they are signed or come by its page's
     session. Left out: no such limit."""

@@ -118,11 +118,11 @@ class Orders:
         return self.state.parent(order_id) if order_id else None
 
     def fills(self, account: str) -> Iterator[Fill]:
-        """The account's own, in the order of their time."""
+        """The account's own, those of all accounts for `*`, in the order of their time."""
         fills = [
             fill
             for parent in self.parents.values()
-            if parent.terms.account == account
+            if account in ("*", parent.terms.account)
             for child in parent.children.values()
             for fill in child.fills.values()
         ]

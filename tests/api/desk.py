@@ -87,7 +87,8 @@ def key(name: str, account: str, *scopes: Any) -> ApiKey:
 TRADER, READER = key("trader", "desk", "read", "trade"), key("reader", "desk", "read")
 OTHER, ADMIN = key("other", "fund", "read", "trade"), key("admin", "house", "read", "admin")
 OVERSEER = key("overseer", "house", "oversight")
-KEYS = (TRADER, READER, OTHER, ADMIN, OVERSEER)
+SENDER, SWITCHER = key("sender", "desk", "trade"), key("switcher", "house", "admin")
+KEYS = (TRADER, READER, OTHER, ADMIN, OVERSEER, SENDER, SWITCHER)
 
 ORDER = {
     "client_order_id": "one",

@@ -10,7 +10,21 @@ from aggregator.api.auth import WINDOW_NS
 from aggregator.api.limits import Limits
 from aggregator.api.routes import TABLE, Route
 from aggregator.config.keys import ApiKey
-from tests.api.desk import ADMIN, MS, ORDER, OTHER, OVERSEER, READER, TRADER, Client, Desk, rest, trading
+from tests.api.desk import (
+    ADMIN,
+    MS,
+    ORDER,
+    OTHER,
+    OVERSEER,
+    READER,
+    SENDER,
+    SWITCHER,
+    TRADER,
+    Client,
+    Desk,
+    rest,
+    trading,
+)
 from tests.api.sockets import Line, get, line
 
 GUARDED = [route for route in TABLE if route.scopes]
@@ -23,9 +37,9 @@ BODIES = {
     "venue_add": {"file": "a sound file", "reason": "a test"},
 }
 OTHERS: Mapping[tuple[str, ...], tuple[ApiKey, ...]] = {
-    ("read",): (OVERSEER,),
+    ("read", "oversight"): (SENDER, SWITCHER),
+    ("trade", "admin"): (READER, OVERSEER),
     ("trade",): (READER, OVERSEER, ADMIN),
-    ("read", "trade"): (OVERSEER,),
     ("admin",): (READER, TRADER, OVERSEER),
 }
 """Keys without any of these scopes."""
@@ -110,6 +124,39 @@ async def test_with_the_id_of_anothers_order(client, method, path, body):
         assert (answer.status, answer.document["code"]) == (404, "unknown_order")
         told.append(answer.document["detail"].replace(name, "..."))
     assert len(set(told)) == 1
+    assert client.desk.events == []
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/client:mine", "/v1/fills", "/v1/ledger"])
+@pytest.mark.parametrize(("key", "account"), [(OTHER, "desk"), (READER, "fund"), (TRADER, "house")])
+async def test_reading_what_is_another_accounts_without_overseeing(client, path, key, account):
+    answer = await client.using(key).send("GET", f"{path}?account={account}")
+    assert (answer.status, answer.document["code"]) == (403, "scope_required")
+    assert "oversight or admin" in answer.document["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/client:mine", "/v1/fills"])
+async def test_reading_everyones_without_overseeing(client, path):
+    answer = await client.send("GET", f"{path}?account=*")
+    assert (answer.status, answer.document["code"]) == (403, "scope_required")
+
+
+@pytest.mark.parametrize("account", ["*", "fund"])
+@pytest.mark.parametrize("key", [TRADER, OVERSEER, SENDER], ids=lambda key: key.key)
+async def test_canceling_what_is_others_without_being_an_admin(client, key, account):
+    answer = await client.using(key).send("DELETE", f"/v1/orders?account={account}")
+    assert (answer.status, answer.document["code"]) == (403, "scope_required")
+    assert client.desk.events == []
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+@pytest.mark.parametrize("key", [OVERSEER, ADMIN, SWITCHER], ids=lambda key: key.key)
+async def test_changing_one_order_of_anothers_by_seeing_it(client, key, method):
+    """An admin stops everyone at once, and meddles with no single order."""
+    (order_id,) = client.desk.engine.orders.parents
+    assert (await client.using(key).send("GET", f"/v1/orders/{order_id}")).status == 200
+    answer = await client.using(key).send(method, f"/v1/orders/{order_id}", {"quantity": "2"})
+    assert answer.status in (403, 404)
     assert client.desk.events == []
 
 

@@ -181,9 +181,9 @@ ALLOWED = {
     "trader": {"POST /v1/orders", "GET /v1/orders", "DELETE /v1/orders", "GET /v1/orders/abc", "PATCH /v1/orders/abc",
                "DELETE /v1/orders/abc", "GET /v1/fills", "GET /v1/halt"},
     "reader": {"GET /v1/orders", "GET /v1/orders/abc", "GET /v1/fills", "GET /v1/halt"},
-    "admin": {"GET /v1/orders", "GET /v1/orders/abc", "GET /v1/fills", "GET /v1/halt", "POST /v1/halt",
-              "DELETE /v1/halt", "GET /v1/balances"},
-    "overseer": {"GET /v1/halt"},
+    "admin": {"GET /v1/orders", "DELETE /v1/orders", "GET /v1/orders/abc", "GET /v1/fills", "GET /v1/halt",
+              "POST /v1/halt", "DELETE /v1/halt", "GET /v1/balances"},
+    "overseer": {"GET /v1/orders", "GET /v1/orders/abc", "GET /v1/fills", "GET /v1/halt"},
 }  # fmt: skip
 
 

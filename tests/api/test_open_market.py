@@ -10,7 +10,7 @@ import pytest
 from aggregator.api.auth import Keys
 from aggregator.api.routes import TABLE, WATCH
 from tests.api.broadcast import Broadcast, listening, serving
-from tests.api.desk import OVERSEER, READER, TRADER, Desk, trading
+from tests.api.desk import OVERSEER, READER, SENDER, TRADER, Desk, trading
 from tests.api.test_attempts import BODIES, path_of
 from tests.api.test_stream import login
 
@@ -28,9 +28,10 @@ def test_these_are_the_routes_of_the_market():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("key", [READER, OVERSEER], ids=lambda key: key.key)
 @pytest.mark.parametrize("route", MARKET, ids=lambda route: route.name)
-async def test_a_key_with_scope_read_sees_the_market(route):
-    async with trading(Desk(), READER) as client:
+async def test_a_key_that_may_watch_sees_the_market(route, key):
+    async with trading(Desk(), key) as client:
         answer = await client.send(route.method, path_of(route), BODIES.get(route.name))
     assert answer.document.get("code") in (None, "unknown_instrument")
 
@@ -75,7 +76,7 @@ async def test_the_stream_tells_of_the_market_whoever_may_see_it(topic):
             broadcast.bid("100.5", "1")
             await broadcast.publish()
             assert await reader.until_now() == [], "nothing comes all the same"
-            await reader.answer(**login(broadcast, OVERSEER))
+            await reader.answer(**login(broadcast, SENDER))
             assert (await reader.answer("subscribe", **topic))["code"] == "scope_required"
         async with listening(http) as reader:
             await reader.answer(**login(broadcast, TRADER))

@@ -96,12 +96,13 @@ async def test_every_answer_says_what_it_is() -> None:
 async def test_guarded_routes_say_which_keys_may_ask() -> None:
     paths = (await served_document())["paths"]
     assert paths["/v1/halt"]["post"]["security"] == [{"key": ["admin"], "timestamp": ["admin"], "signature": ["admin"]}]
-    assert paths["/v1/books/{symbol}"]["get"]["description"].startswith("For keys with scope read; for everyone where")
+    assert paths["/v1/books/{symbol}"]["get"]["description"].startswith(
+        "For keys with scope read or oversight; for every"
+    )
     assert "security" not in paths["/health"]["get"]
     scopes = {route.path: route.scopes for route in TABLE if "oversight" in route.scopes}
-    assert scopes == {"/v1/halt": ("read", "trade", "admin", "oversight")}, (
-        "oversight sees the switch, and cannot trade"
-    )
+    assert all(route.method == "GET" or route.name == "quote" for route in TABLE if "oversight" in route.scopes)
+    assert scopes.keys() >= {"/v1/halt", "/v1/orders", "/v1/orders/{id}", "/v1/fills", "/v1/ledger", "/v1/venues"}
 
 
 def test_answers_may_grow_and_requests_may_not() -> None:

@@ -23,7 +23,7 @@ from aggregator.domain.lifecycle import Word
 from aggregator.domain.local import Traded
 from aggregator.engine.engine import Engine
 from tests.api.broadcast import BTC, SECOND, START_NS, Broadcast, Listener, listening, serving
-from tests.api.desk import ADMIN, OTHER, OVERSEER, READER, TRADER, Desk, rest, trading
+from tests.api.desk import ADMIN, OTHER, READER, TRADER, Desk, rest, trading
 from tests.simulation.one_venue import MS, OneVenue
 from tests.simulation.test_day import followed
 
@@ -386,11 +386,7 @@ async def test_a_login_is_good_once_and_for_one_key() -> None:
         assert (again["code"], again["asked"]) == ("bad_request", {"op": "login", "key": "other"})
 
 
-async def test_a_key_without_scope_sees_no_orders_and_without_keys_nobody_does() -> None:
-    broadcast = Broadcast()
-    async with serving(broadcast) as http:
-        watcher = await own_stream(http, broadcast, OVERSEER)
-        assert (await watcher.answer("subscribe", channel="orders"))["code"] == "scope_required"
+async def test_without_keys_nobody_sees_orders() -> None:
     broadcast = Broadcast(keys=())
     async with serving(broadcast) as http, listening(http) as reader:
         assert (await reader.answer(**login(broadcast)))["code"] == "no_keys"
